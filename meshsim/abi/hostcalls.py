@@ -1,0 +1,377 @@
+"""The ``env.*`` host functions, as Envoy's host answers them.
+
+Each method is one import; its name is the import's. Arguments arrive as unsigned integers. A refusal is raised as
+:class:`Refusal` and becomes the status that the guest gets, so that a function reads in the order of its checks:
+arguments, memory, then the work. The order matters, because a guest can see which check came first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshsim.abi.codec import Unserialisable, decode_pairs, encode_pairs, encode_value, split_path
+from meshsim.abi.constants import (
+    AbiVersion,
+    BufferType,
+    HeaderMapType,
+    LogLevel,
+    MetricType,
+    Status,
+    StreamType,
+)
+from meshsim.abi.ports import Buffer, HeaderMap, LocalResponse, PropertyUnavailable
+from meshsim.errors import NotModelled
+
+if TYPE_CHECKING:
+    from meshsim.abi.context import Context
+    from meshsim.abi.proxy_wasm import ProxyWasm
+
+_GRPC_STATUS_MAX = 16
+
+
+class Refusal(Exception):  # noqa: N818 - an answer to the guest, not an error of the program
+    """A host function ends early with a status."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.name)
+        self.status = status
+
+
+def signed64(value: int) -> int:
+    """Read an unsigned 64-bit argument as signed.
+
+    Examples
+    --------
+    >>> signed64(2**64 - 1)
+    -1
+    """
+    return value - (1 << 64) if value >> 63 else value
+
+
+def guest_text(data: bytes) -> str:
+    """Text of a guest; a byte that is not UTF-8 becomes one surrogate, so nothing is lost and nothing raises."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+class HostCalls:
+    """The host functions of one VM."""
+
+    def __init__(self, wasm: ProxyWasm) -> None:
+        self._wasm = wasm
+        self._host = wasm.host
+
+    # -- memory --------------------------------------------------------------------------------------------------
+
+    def _read(self, pointer: int, size: int) -> bytes:
+        data = self._wasm.vm.memory.read(pointer, size)
+        if data is None:
+            raise Refusal(Status.INVALID_MEMORY_ACCESS)
+        return data
+
+    def _write_u32(self, pointer: int, value: int) -> None:
+        if not self._wasm.vm.memory.write_u32(pointer, value):
+            raise Refusal(Status.INVALID_MEMORY_ACCESS)
+
+    def _write_u64(self, pointer: int, value: int) -> None:
+        if not self._wasm.vm.memory.write_u64(pointer, value):
+            raise Refusal(Status.INVALID_MEMORY_ACCESS)
+
+    def _give(self, data: bytes, pointer_out: int, size_out: int) -> Status:
+        """Hand bytes over in a block of the module's own allocator; no bytes need no block."""
+        address = 0
+        if data:
+            address = self._wasm.allocate(len(data)) or 0
+            if not address or not self._wasm.vm.memory.write(address, data):
+                return Status.INVALID_MEMORY_ACCESS
+        self._write_u32(pointer_out, address)
+        self._write_u32(size_out, len(data))
+        return Status.OK
+
+    @property
+    def _context(self) -> Context:
+        return self._wasm.acting
+
+    # -- logging, time, configuration -----------------------------------------------------------------------------
+
+    def proxy_log(self, level: int, message: int, size: int) -> int:
+        """Write a log line."""
+        if level > LogLevel.CRITICAL:
+            return Status.BAD_ARGUMENT
+        text = guest_text(self._read(message, size))
+        self._host.log(LogLevel(level), f"wasm log{self._context.log_prefix}: {text}")
+        return Status.OK
+
+    def proxy_get_log_level(self, level_out: int) -> int:
+        """Give the least level that the host keeps."""
+        self._write_u32(level_out, self._host.log_level)
+        return Status.OK
+
+    def proxy_get_current_time_nanoseconds(self, time_out: int) -> int:
+        """Give the wall clock."""
+        self._write_u64(time_out, self._host.epoch_ns())
+        return Status.OK
+
+    def proxy_set_tick_period_milliseconds(self, period_ms: int) -> int:
+        """Set the timer of the context's root."""
+        self._host.set_tick_period(self._context.root, period_ms)
+        return Status.OK
+
+    def proxy_get_configuration(self, pointer_out: int, size_out: int) -> int:
+        """Give the plugin's configuration where it can be seen, else the VM's (ABI 0.1.0)."""
+        host = self._context.host
+        buffer = host.buffer(BufferType.PLUGIN_CONFIGURATION) or host.buffer(BufferType.VM_CONFIGURATION)
+        return self._give(buffer.read(0, buffer.size()) if buffer else b"", pointer_out, size_out)
+
+    def proxy_get_status(self, code_out: int, pointer_out: int, size_out: int) -> int:
+        """Give code and message of the last failed callout; without one, zero and nothing."""
+        self._write_u32(code_out, 0)
+        return self._give(b"", pointer_out, size_out)
+
+    # -- properties ------------------------------------------------------------------------------------------------
+
+    def proxy_get_property(self, path: int, path_size: int, pointer_out: int, size_out: int) -> int:
+        """Give an attribute, serialised."""
+        segments = split_path(self._read(path, path_size))
+        try:
+            value = encode_value(self._context.host.get_property(segments))
+        except PropertyUnavailable as unavailable:
+            return unavailable.status
+        except Unserialisable:
+            return Status.SERIALIZATION_FAILURE
+        return self._give(value, pointer_out, size_out)
+
+    def proxy_set_property(self, path: int, path_size: int, value: int, value_size: int) -> int:
+        """Leave a value on the stream."""
+        return self._context.host.set_property(self._read(path, path_size), self._read(value, value_size))
+
+    # -- header maps -------------------------------------------------------------------------------------------------
+
+    def _map_type(self, kind: int) -> HeaderMapType:
+        if kind > max(HeaderMapType):
+            raise Refusal(Status.BAD_ARGUMENT)
+        return HeaderMapType(kind)
+
+    def _writable(self, kind: HeaderMapType) -> HeaderMap:
+        header_map = self._context.host.mutable_header_map(kind)
+        if header_map is None:
+            raise Refusal(Status.BAD_ARGUMENT)
+        return header_map
+
+    def proxy_get_header_map_pairs(self, kind: int, pointer_out: int, size_out: int) -> int:
+        """Give all pairs; a map that is not there is an empty one."""
+        header_map = self._context.host.header_map(self._map_type(kind))
+        return self._give(encode_pairs(header_map.pairs()) if header_map else b"", pointer_out, size_out)
+
+    def proxy_set_header_map_pairs(self, kind: int, pairs: int, size: int) -> int:
+        """Remove every key there is, then add the given pairs."""
+        map_type = self._map_type(kind)
+        wanted = decode_pairs(self._read(pairs, size))
+        header_map = self._writable(map_type)
+        for key, _ in list(header_map.pairs()):
+            header_map.remove(key)
+        for key, value in wanted:
+            header_map.add(key.lower(), value)
+        self._context.host.headers_changed(map_type)
+        return Status.OK
+
+    def proxy_get_header_map_value(self, kind: int, key: int, key_size: int, pointer_out: int, size_out: int) -> int:
+        """Give the first value of a key."""
+        map_type = self._map_type(kind)
+        name = self._read(key, key_size)
+        host = self._context.host
+        header_map = host.header_map(map_type)
+        if header_map is None and not host.in_access_log:
+            return Status.BAD_ARGUMENT
+        value = header_map.get(name.lower()) if header_map else None
+        if value is None:
+            if self._wasm.version is not AbiVersion.V0_1_0:
+                return Status.NOT_FOUND
+            value = b""
+        return self._give(value, pointer_out, size_out)
+
+    def proxy_add_header_map_value(self, kind: int, key: int, key_size: int, value: int, value_size: int) -> int:
+        """Append a pair."""
+        map_type = self._map_type(kind)
+        name, text = self._read(key, key_size), self._read(value, value_size)
+        self._writable(map_type).add(name.lower(), text)
+        self._context.host.headers_changed(map_type)
+        return Status.OK
+
+    def proxy_replace_header_map_value(self, kind: int, key: int, key_size: int, value: int, value_size: int) -> int:
+        """Set a key to one value."""
+        map_type = self._map_type(kind)
+        name, text = self._read(key, key_size), self._read(value, value_size)
+        self._writable(map_type).replace(name.lower(), text)
+        self._context.host.headers_changed(map_type)
+        return Status.OK
+
+    def proxy_remove_header_map_value(self, kind: int, key: int, key_size: int) -> int:
+        """Remove a key, if it is there."""
+        map_type = self._map_type(kind)
+        name = self._read(key, key_size)
+        self._writable(map_type).remove(name.lower())
+        self._context.host.headers_changed(map_type)
+        return Status.OK
+
+    def proxy_get_header_map_size(self, kind: int, size_out: int) -> int:
+        """Give the bytes of all keys and values (Envoy asks the writable map)."""
+        self._write_u32(size_out, self._writable(self._map_type(kind)).byte_size())
+        return Status.OK
+
+    # -- buffers -----------------------------------------------------------------------------------------------------
+
+    def _buffer(self, kind: int) -> Buffer:
+        if kind > max(BufferType):
+            raise Refusal(Status.BAD_ARGUMENT)
+        buffer = self._context.host.buffer(BufferType(kind))
+        if buffer is None:
+            raise Refusal(Status.NOT_FOUND)
+        return buffer
+
+    def proxy_get_buffer_status(self, kind: int, length_out: int, flags_out: int) -> int:
+        """Give the length of a buffer; the flags are always 0."""
+        self._write_u32(length_out, self._buffer(kind).size())
+        self._write_u32(flags_out, 0)
+        return Status.OK
+
+    def proxy_get_buffer_bytes(self, kind: int, start: int, length: int, pointer_out: int, size_out: int) -> int:
+        """Give a piece of a buffer, cut to what is there."""
+        buffer = self._buffer(kind)
+        length = max(0, min(length, buffer.size() - start))
+        return self._give(buffer.read(start, length) if length else b"", pointer_out, size_out)
+
+    def proxy_set_buffer_bytes(self, kind: int, start: int, length: int, data: int, size: int) -> int:
+        """Prepend, replace from the start, or append."""
+        buffer = self._buffer(kind)
+        return buffer.splice(start, length, self._read(data, size))
+
+    # -- the stream --------------------------------------------------------------------------------------------------
+
+    def proxy_continue_stream(self, kind: int) -> int:
+        """Resume one half of the stream, after this call."""
+        if kind > max(StreamType):
+            return Status.BAD_ARGUMENT
+        if kind == StreamType.UPSTREAM:
+            return Status.UNIMPLEMENTED
+        self._context.host.continue_stream(StreamType(kind))
+        return Status.OK
+
+    def proxy_continue_request(self) -> int:
+        """Resume the request (ABI 0.1.0)."""
+        return self.proxy_continue_stream(StreamType.REQUEST)
+
+    def proxy_continue_response(self) -> int:
+        """Resume the response (ABI 0.1.0)."""
+        return self.proxy_continue_stream(StreamType.RESPONSE)
+
+    def proxy_close_stream(self, kind: int) -> int:
+        """Reset the stream, after this call."""
+        if kind > max(StreamType):
+            return Status.BAD_ARGUMENT
+        self._context.host.close_stream(StreamType(kind))
+        return Status.OK
+
+    def proxy_clear_route_cache(self) -> int:
+        """Have the route chosen anew (ABI 0.1.0)."""
+        self._context.host.clear_route_cache()
+        return Status.OK
+
+    def proxy_send_local_response(
+        self,
+        status: int,
+        details: int,
+        details_size: int,
+        body: int,
+        body_size: int,
+        headers: int,
+        headers_size: int,
+        grpc_status: int,
+    ) -> int:
+        """Answer from the proxy, after this call; whatever the callback returns, the chain stops."""
+        response_body = self._read(body, body_size)
+        pairs = decode_pairs(self._read(headers, headers_size))
+        why = self._read(details, details_size)
+        response = LocalResponse(
+            status, why, response_body, tuple(pairs), grpc_status if grpc_status <= _GRPC_STATUS_MAX else None
+        )
+        self._context.host.send_local_response(response)
+        self._wasm.stopped = True
+        return Status.OK
+
+    # -- metrics -----------------------------------------------------------------------------------------------------
+
+    def proxy_define_metric(self, kind: int, name: int, name_size: int, id_out: int) -> int:
+        """Define a metric."""
+        text = guest_text(self._read(name, name_size))
+        if kind > max(MetricType):
+            return Status.BAD_ARGUMENT
+        self._write_u32(id_out, self._wasm.metrics.define(MetricType(kind), text))
+        return Status.OK
+
+    def proxy_increment_metric(self, metric: int, delta: int) -> int:
+        """Add to a metric."""
+        return self._wasm.metrics.increment(metric, signed64(delta))
+
+    def proxy_record_metric(self, metric: int, value: int) -> int:
+        """Set or record a metric."""
+        return self._wasm.metrics.record(metric, value)
+
+    def proxy_get_metric(self, metric: int, value_out: int) -> int:
+        """Give a counter's or gauge's value."""
+        value = self._wasm.metrics.get(metric)
+        if isinstance(value, Status):
+            return value
+        self._write_u64(value_out, value)
+        return Status.OK
+
+    # -- shared data -------------------------------------------------------------------------------------------------
+
+    @property
+    def _vm_id(self) -> bytes:
+        plugin = self._context.plugin
+        return plugin.vm_id.encode() if plugin else b""
+
+    def proxy_get_shared_data(self, key: int, key_size: int, pointer_out: int, size_out: int, cas_out: int) -> int:
+        """Give value and CAS of a key."""
+        found = self._host.shared_data.get(self._vm_id, self._read(key, key_size))
+        if found is None:
+            return Status.NOT_FOUND
+        value, cas = found
+        status = self._give(value, pointer_out, size_out)
+        self._write_u32(cas_out, cas)
+        return status
+
+    def proxy_set_shared_data(self, key: int, key_size: int, value: int, value_size: int, cas: int) -> int:
+        """Write a key, if the CAS agrees."""
+        name, data = self._read(key, key_size), self._read(value, value_size)
+        return self._host.shared_data.set(self._vm_id, name, data, cas)
+
+    # -- contexts ----------------------------------------------------------------------------------------------------
+
+    def proxy_set_effective_context(self, context_id: int) -> int:
+        """Act for another context until this call into the module returns."""
+        if context_id not in self._wasm.contexts:
+            return Status.BAD_ARGUMENT
+        self._wasm.effective_id = context_id
+        return Status.OK
+
+    def proxy_done(self) -> int:
+        """Say that a root context that waited may end."""
+        return Status.OK if self._wasm.finish_plugin(self._context.root) else Status.NOT_FOUND
+
+    # -- what Envoy offers beside the ABI ----------------------------------------------------------------------------
+
+    def emscripten_notify_memory_growth(self, memory: int) -> None:
+        """Nothing to do: views of the memory are made anew when it has grown."""
+
+    def pthread_equal(self, left: int, right: int) -> int:
+        """Compare two thread ids."""
+        return int(left == right)
+
+    def __getattr__(self, name: str) -> object:
+        """Give a function for what the table of the ABI has and this class has not: reaching it ends the run."""
+
+        def not_modelled(*_: int) -> int:
+            raise NotModelled(name)
+
+        return not_modelled

@@ -1,0 +1,96 @@
+"""Metrics that modules define: ids belong to a VM, values to the process.
+
+Rules from Envoy: an id's two low bits are the kind, ids of a kind go up in steps of four; all threads add to the
+same value under ``wasmcustom.<name>``; recording on a counter adds, on a gauge sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from meshsim.abi.constants import MetricType, Status
+
+_KIND_MASK = 3
+_STEP = 4
+_MASK_64 = (1 << 64) - 1
+
+
+@dataclass(slots=True)
+class MetricValues:
+    """Values of one process's custom metrics, by (kind, name)."""
+
+    values: dict[tuple[MetricType, str], int] = field(default_factory=dict)
+    samples: dict[str, list[int]] = field(default_factory=dict)
+
+    def touch(self, kind: MetricType, name: str) -> None:
+        """Make a metric exist with nothing in it."""
+        if kind is MetricType.HISTOGRAM:
+            self.samples.setdefault(name, [])
+        else:
+            self.values.setdefault((kind, name), 0)
+
+    def stats(self) -> dict[str, int]:
+        """Counters and gauges under their names in Envoy's ``/stats``."""
+        return {f"wasmcustom.{name}": value for (_, name), value in self.values.items()}
+
+
+@dataclass(slots=True)
+class MetricTable:
+    """The ids that one VM knows.
+
+    Examples
+    --------
+    >>> table = MetricTable(MetricValues())
+    >>> counter = table.define(MetricType.COUNTER, "hits")
+    >>> counter, table.increment(counter, 2), table.get(counter)
+    (4, <Status.OK: 0>, 2)
+    """
+
+    process: MetricValues
+    _names: dict[int, str] = field(default_factory=dict)
+    _next: dict[MetricType, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in MetricType})
+
+    def define(self, kind: MetricType, name: str) -> int:
+        """Give a new id for a metric, also for a name that has one: both ids then move the same value."""
+        metric = self._next[kind]
+        self._next[kind] += _STEP
+        self._names[metric] = name
+        self.process.touch(kind, name)
+        return metric
+
+    def increment(self, metric: int, delta: int) -> Status:
+        """Add to a counter (only upwards) or a gauge."""
+        match metric & _KIND_MASK:
+            case MetricType.COUNTER if delta <= 0:
+                return Status.BAD_ARGUMENT
+            case MetricType.COUNTER | MetricType.GAUGE:
+                return self._change(metric, lambda value: value + delta)
+        return Status.BAD_ARGUMENT
+
+    def record(self, metric: int, value: int) -> Status:
+        """Set a gauge, add to a counter, put a sample into a histogram."""
+        if metric not in self._names:
+            return Status.NOT_FOUND
+        match metric & _KIND_MASK:
+            case MetricType.COUNTER:
+                return self._change(metric, lambda old: old + value)
+            case MetricType.GAUGE:
+                return self._change(metric, lambda _: value)
+        self.process.samples[self._names[metric]].append(value)
+        return Status.OK
+
+    def get(self, metric: int) -> int | Status:
+        """Value of a counter or gauge; a status when there is none."""
+        if metric & _KIND_MASK not in (MetricType.COUNTER, MetricType.GAUGE):
+            return Status.BAD_ARGUMENT
+        name = self._names.get(metric)
+        return Status.NOT_FOUND if name is None else self.process.values[MetricType(metric & _KIND_MASK), name]
+
+    def _change(self, metric: int, how: Callable[[int], int]) -> Status:
+        name = self._names.get(metric)
+        if name is None:
+            return Status.NOT_FOUND
+        key = MetricType(metric & _KIND_MASK), name
+        self.process.values[key] = how(self.process.values[key]) & _MASK_64
+        return Status.OK

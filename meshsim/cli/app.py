@@ -1,0 +1,93 @@
+"""The command ``meshsim``: its commands, its version, and how an error ends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated, NoReturn
+
+import typer
+
+from meshsim.cli import doctor, inspect, replay, validate
+from meshsim.errors import MeshsimError
+
+#: Set to anything, it makes an error show its traceback.
+DEBUG_VARIABLE = "MESHSIM_DEBUG"
+
+#: A shell's word for "ended by the interrupt key".
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="meshsim",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Each command has examples: meshsim replay --help. With {DEBUG_VARIABLE}=1 an error shows its traceback.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"meshsim {metadata.version('meshsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end."),
+    ] = False,
+) -> None:
+    """Envoy's WebAssembly data plane, simulated: real Proxy-Wasm modules, held against the real Envoy."""
+
+
+for _command, _examples in (
+    (replay.replay, replay.EXAMPLES),
+    (replay.replay, replay.EXAMPLES),
+    (inspect.inspect, inspect.EXAMPLES),
+    (validate.validate, validate.EXAMPLES),
+    (doctor.doctor, doctor.EXAMPLES),
+):
+    app.command(epilog=_examples)(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process when not given.
+
+    Raises
+    ------
+    SystemExit
+        Always. The status is that of the command; 2 for a usage error; that of the error for a
+        :class:`~meshsim.errors.MeshsimError`, whose text goes to standard error; 130 when interrupted.
+    """
+    try:
+        app(args=arguments, prog_name="meshsim")
+    except MeshsimError as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        _flush()
+        print(f"meshsim: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_status) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    finally:
+        _flush()
+    raise SystemExit(0)
+
+
+def _flush() -> None:
+    """Write out what is left; a reader who has gone (``| head``) is no error, and must not be one at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

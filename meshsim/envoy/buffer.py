@@ -1,0 +1,69 @@
+"""Bodies on their way through the filters, and bytes that a guest may only read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from meshsim.abi.constants import Status
+
+
+@dataclass(slots=True)
+class BodyBuffer:
+    """A body, or the piece of it that is under way; filters change it in place.
+
+    Examples
+    --------
+    >>> body = BodyBuffer(bytearray(b"hello"))
+    >>> body.splice(0, 1, b"J"), bytes(body.data)
+    (<Status.OK: 0>, b'Jello')
+    >>> body.splice(2, 1, b"?")
+    <Status.BAD_ARGUMENT: 2>
+    """
+
+    data: bytearray = field(default_factory=bytearray)
+
+    def size(self) -> int:
+        """Bytes in the buffer."""
+        return len(self.data)
+
+    def read(self, start: int, length: int) -> bytes:
+        """A piece that lies inside."""
+        return bytes(self.data[start : start + length])
+
+    def splice(self, start: int, length: int, data: bytes) -> Status:
+        """Replace ``length`` bytes at the start (0 prepends), or append from the end on; nothing in between.
+
+        Envoy's ``Buffer::copyFrom``: an offset inside the buffer is refused.
+        """
+        if start == 0:
+            self.data[:length] = data
+        elif start >= len(self.data):
+            self.data += data
+        else:
+            return Status.BAD_ARGUMENT
+        return Status.OK
+
+    def take(self, other: BodyBuffer) -> None:
+        """Move another buffer's bytes to the end of this one."""
+        if other is not self:
+            self.data += other.data
+            other.data = bytearray()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnlyBuffer:
+    """Bytes of the host's: configurations, and bodies that are not there now (empty)."""
+
+    data: bytes = b""
+
+    def size(self) -> int:
+        """Bytes in the buffer."""
+        return len(self.data)
+
+    def read(self, start: int, length: int) -> bytes:
+        """A piece that lies inside."""
+        return self.data[start : start + length]
+
+    def splice(self, start: int, length: int, data: bytes) -> Status:
+        """Refuse."""
+        return Status.BAD_ARGUMENT

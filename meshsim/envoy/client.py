@@ -1,0 +1,126 @@
+"""A simulated HTTP/1.1 client: one connection a request, closed when the answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshsim.envoy.outcome import CLOSED, REFUSED, TIMEOUT, Header, Response, as_text
+from meshsim.envoy.requests import PACE_MS, Request
+from meshsim.envoy.threads import Thread
+from meshsim.envoy.wire import Data, End, Head, Part, Socket
+
+#: How long the client waits for the end of an answer after its last piece, in ms of virtual time.
+PATIENCE_MS = 10_000
+_MS = 1_000_000
+_WITHOUT_BODY = (101, 204, 304)
+
+
+def parts_of(request: Request) -> list[tuple[int, list[Part]]]:
+    """Return what is sent and after which pause (ms), as :func:`meshsim.envoy.requests.wire` does in bytes."""
+    fields = [("host", request.authority), *request.headers]
+    body = None if request.body is None else request.body.encode()
+    if request.chunked:
+        fields.append(("transfer-encoding", "chunked"))
+    elif body is not None:
+        fields.append(("content-length", str(len(body))))
+    head = Head(_encoded(fields), request.method.encode(), request.path.encode())
+    if not request.chunked:
+        return [(0, [head, *([Data(body), End()] if body is not None else [])])]
+    chunks: list[tuple[int, list[Part]]] = [(PACE_MS, [Data(chunk.encode())]) for chunk in request.chunks or ()]
+    return [(0, [head]), *chunks, (PACE_MS, [End(_encoded(list(request.trailers)))])]
+
+
+def _encoded(fields: list[Header]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.encode(), value.encode()) for name, value in fields)
+
+
+class Exchange:
+    """One request and its answer.
+
+    ``connect`` makes the connection (None: refused); ``done`` is called once, with the response.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        thread: Thread,
+        connect: Callable[[Thread], Socket | None],
+        done: Callable[[Response], None],
+    ) -> None:
+        self._request = request
+        self._thread = thread
+        self._done = done
+        self._status = 0
+        self._headers: tuple[Header, ...] = ()
+        self._trailers: tuple[Header, ...] = ()
+        self._body = bytearray()
+        self._left: int | None = None
+        self._over = False
+        self._socket = connect(thread)
+        if self._socket is None:
+            self._finish(REFUSED)
+            return
+        self._socket.reader = self
+        self._pieces = parts_of(request)
+        self._send()
+
+    def _send(self) -> None:
+        """Send the next piece; after the last one, wait so long and no longer."""
+        if self._over or self._socket is None:
+            return
+        _, parts = self._pieces.pop(0)
+        for part in parts:
+            self._socket.write(part)
+        if self._pieces:
+            self._thread.post(self._send, self._pieces[0][0] * _MS)
+        else:
+            self._thread.post(lambda: self._finish(TIMEOUT), PATIENCE_MS * _MS)
+
+    # -- the answer ------------------------------------------------------------------------------------------------------
+
+    def on_read(self, parts: list[Part]) -> None:
+        """Take what has arrived."""
+        for part in parts:
+            if not self._over:
+                self._take(part)
+
+    def _take(self, part: Part) -> None:
+        match part:
+            case Head() if part.status >= 200 or part.status == 101:
+                self._begin(part)
+            case Data():
+                self._body += part.data if self._left is None else part.data[: self._left]
+                if self._left is not None:
+                    self._left -= min(self._left, len(part.data))
+                    self._finish_if(not self._left)
+            case End() if self._left is None:
+                self._trailers = _decoded(part.trailers)
+                self._finish_if(True)
+
+    def _begin(self, head: Head) -> None:
+        self._status, self._headers = head.status, _decoded(head.headers)
+        if self._request.method == "HEAD" or head.status in _WITHOUT_BODY:
+            self._finish_if(True)
+        elif (head.value(b"transfer-encoding") or b"").lower() != b"chunked":
+            self._left = int(head.value(b"content-length") or 0)
+            self._finish_if(not self._left)
+
+    def on_close(self) -> None:
+        """Take note that the proxy has closed: before the answer's end, that is an error."""
+        self._finish(CLOSED)
+
+    def _finish_if(self, ended: bool) -> None:
+        if ended:
+            self._finish(None)
+
+    def _finish(self, error: str | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._socket is not None:
+            self._socket.close()
+        self._done(Response(self._status, self._headers, as_text(bytes(self._body)), self._trailers, error))
+
+
+def _decoded(pairs: tuple[tuple[bytes, bytes], ...]) -> tuple[Header, ...]:
+    return tuple((as_text(name), as_text(value)) for name, value in pairs)

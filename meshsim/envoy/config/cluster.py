@@ -1,0 +1,145 @@
+"""Clusters and their endpoints: ``envoy.config.cluster.v3`` and ``envoy.config.endpoint.v3``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from meshsim.envoy.config.base import DurationNs, Message
+from meshsim.envoy.config.core import (
+    Address,
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+    HttpProtocolOptions,
+    Locality,
+    Metadata,
+    Priority,
+)
+
+
+class Endpoint(Message):
+    """One address of a service."""
+
+    proto = "envoy.config.endpoint.v3.Endpoint"
+    address: Address | None = None
+    hostname: str = ""
+
+
+class LbEndpoint(Message):
+    """An endpoint as a load balancer sees it."""
+
+    proto = "envoy.config.endpoint.v3.LbEndpoint"
+    endpoint: Endpoint | None = None
+    health_status: Literal["UNKNOWN", "HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"] = "UNKNOWN"
+    metadata: Metadata | None = None
+    load_balancing_weight: int | None = None
+
+
+class LocalityLbEndpoints(Message):
+    """The endpoints of one place."""
+
+    proto = "envoy.config.endpoint.v3.LocalityLbEndpoints"
+    locality: Locality | None = None
+    lb_endpoints: tuple[LbEndpoint, ...] = ()
+    load_balancing_weight: int | None = None
+    priority: int = 0
+
+
+class Policy(Message):
+    """How endpoints are used; nothing of it matters without health checks."""
+
+    proto = "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy"
+
+
+class ClusterLoadAssignment(Message):
+    """All endpoints of a cluster."""
+
+    proto = "envoy.config.endpoint.v3.ClusterLoadAssignment"
+    cluster_name: str = ""
+    endpoints: tuple[LocalityLbEndpoints, ...] = ()
+    policy: Policy | None = None
+
+
+class Thresholds(Message):
+    """Limits on what may be under way to a cluster."""
+
+    proto = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
+    priority: Priority = "DEFAULT"
+    max_connections: int | None = None
+    max_pending_requests: int | None = None
+    max_requests: int | None = None
+    max_retries: int | None = None
+
+
+class CircuitBreakers(Message):
+    """Limits by priority."""
+
+    proto = "envoy.config.cluster.v3.CircuitBreakers"
+    thresholds: tuple[Thresholds, ...] = ()
+
+
+class ExplicitHttpConfig(Message):
+    """One HTTP version, whatever the client speaks."""
+
+    proto = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig"
+    http_protocol_options: Http1ProtocolOptions | None = None
+    http2_protocol_options: Http2ProtocolOptions | None = None
+
+
+class UseDownstreamHttpConfig(Message):
+    """The HTTP version that the client speaks."""
+
+    proto = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig"
+    http_protocol_options: Http1ProtocolOptions | None = None
+
+
+class UpstreamHttpOptions(Message):
+    """Which HTTP a cluster speaks."""
+
+    proto = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    common_http_protocol_options: HttpProtocolOptions | None = None
+    explicit_http_config: ExplicitHttpConfig | None = None
+    use_downstream_protocol_config: UseDownstreamHttpConfig | None = None
+
+
+class CommonLbConfig(Message):
+    """What all load balancers have in common; nothing of it matters without health checks."""
+
+    proto = "envoy.config.cluster.v3.Cluster.CommonLbConfig"
+
+
+class Cluster(Message):
+    """A group of endpoints that do the same."""
+
+    proto = "envoy.config.cluster.v3.Cluster"
+    name: str = ""
+    alt_stat_name: str = ""
+    type: Literal["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"] | None = None
+    connect_timeout: DurationNs | None = None
+    per_connection_buffer_limit_bytes: int | None = None
+    lb_policy: Literal[
+        "ROUND_ROBIN",
+        "LEAST_REQUEST",
+        "RING_HASH",
+        "RANDOM",
+        "MAGLEV",
+        "CLUSTER_PROVIDED",
+        "LOAD_BALANCING_POLICY_CONFIG",
+    ] = "ROUND_ROBIN"
+    load_assignment: ClusterLoadAssignment | None = None
+    circuit_breakers: CircuitBreakers | None = None
+    common_http_protocol_options: HttpProtocolOptions | None = None
+    http_protocol_options: Http1ProtocolOptions | None = None
+    http2_protocol_options: Http2ProtocolOptions | None = None
+    typed_extension_protocol_options: dict[str, UpstreamHttpOptions] = Field(default_factory=dict)
+    dns_lookup_family: Literal["AUTO", "V4_ONLY", "V6_ONLY", "V4_PREFERRED", "ALL"] = "AUTO"
+    common_lb_config: CommonLbConfig | None = None
+    metadata: Metadata | None = None
+
+    def endpoints(self) -> Iterator[LbEndpoint]:
+        """Yield all endpoints, locality by locality, as they are written."""
+        if self.load_assignment is not None:
+            for locality in self.load_assignment.endpoints:
+                yield from locality.lb_endpoints

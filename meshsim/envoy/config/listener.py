@@ -1,0 +1,42 @@
+"""Listeners and their filter chains: ``envoy.config.listener.v3``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from meshsim.envoy.config.access_log import AccessLog
+from meshsim.envoy.config.base import Message
+from meshsim.envoy.config.core import Address, Metadata, TrafficDirection
+from meshsim.envoy.config.http import HttpConnectionManager
+
+
+class Filter(Message):
+    """A network filter."""
+
+    proto = "envoy.config.listener.v3.Filter"
+    name: str = ""
+    typed_config: HttpConnectionManager | None = None
+
+
+class FilterChain(Message):
+    """The network filters of a connection."""
+
+    proto = "envoy.config.listener.v3.FilterChain"
+    name: str = ""
+    filters: tuple[Filter, ...] = ()
+    metadata: Metadata | None = None
+
+
+class Listener(Message):
+    """An address, and what happens to its connections."""
+
+    proto = "envoy.config.listener.v3.Listener"
+    name: str = ""
+    address: Address | None = None
+    stat_prefix: str = ""
+    filter_chains: tuple[FilterChain, ...] = ()
+    per_connection_buffer_limit_bytes: int | None = None
+    metadata: Metadata | None = None
+    drain_type: Literal["DEFAULT", "MODIFY_ONLY"] = "DEFAULT"
+    traffic_direction: TrafficDirection = "UNSPECIFIED"
+    access_log: tuple[AccessLog, ...] = ()

@@ -1,0 +1,217 @@
+"""Virtual hosts and routes: ``envoy.config.route.v3``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from meshsim.envoy.config.base import DurationNs, Message
+from meshsim.envoy.config.core import (
+    DataSource,
+    HeaderValueOption,
+    Metadata,
+    Priority,
+    SubstitutionFormatString,
+)
+from meshsim.envoy.config.matcher import (
+    HeaderMatcher,
+    QueryParameterMatcher,
+    RegexMatchAndSubstitute,
+    RegexMatcher,
+)
+
+
+class FractionalPercent(Message):
+    """A share: numerator over a hundred, ten thousand or a million."""
+
+    proto = "envoy.type.v3.FractionalPercent"
+    numerator: int = 0
+    denominator: Literal["HUNDRED", "TEN_THOUSAND", "MILLION"] = "HUNDRED"
+
+
+class RuntimeFractionalPercent(Message):
+    """A share that the runtime could override; without a runtime the default holds."""
+
+    proto = "envoy.config.core.v3.RuntimeFractionalPercent"
+    default_value: FractionalPercent = FractionalPercent()
+    runtime_key: str = ""
+
+
+class FilterConfig(Message):
+    """What a route says about a filter: off, or another configuration."""
+
+    proto = "envoy.config.route.v3.FilterConfig"
+    is_optional: bool = False
+    disabled: bool = False
+
+
+class RouteMatch(Message):
+    """Which requests a route takes."""
+
+    proto = "envoy.config.route.v3.RouteMatch"
+    prefix: str | None = None
+    path: str | None = None
+    safe_regex: RegexMatcher | None = None
+    path_separated_prefix: str | None = None
+    case_sensitive: bool | None = None
+    runtime_fraction: RuntimeFractionalPercent | None = None
+    headers: tuple[HeaderMatcher, ...] = ()
+    query_parameters: tuple[QueryParameterMatcher, ...] = ()
+
+
+class RetryPolicy(Message):
+    """When and how often the router tries again."""
+
+    proto = "envoy.config.route.v3.RetryPolicy"
+    retry_on: str = ""
+    num_retries: int | None = None
+    per_try_timeout: DurationNs | None = None
+    retriable_status_codes: tuple[int, ...] = ()
+
+
+class HeaderHash(Message):
+    """Hash of a header."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy.Header"
+    header_name: str = ""
+
+
+class HashPolicy(Message):
+    """What a consistent-hashing load balancer hashes."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy"
+    header: HeaderHash | None = None
+    terminal: bool = False
+
+
+class ClusterWeight(Message):
+    """One of several clusters, and its share."""
+
+    proto = "envoy.config.route.v3.WeightedCluster.ClusterWeight"
+    name: str = ""
+    cluster_header: str = ""
+    weight: int | None = None
+    request_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    request_headers_to_remove: tuple[str, ...] = ()
+    response_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    response_headers_to_remove: tuple[str, ...] = ()
+    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    host_rewrite_literal: str | None = None
+
+
+class WeightedCluster(Message):
+    """Clusters that share a route's requests."""
+
+    proto = "envoy.config.route.v3.WeightedCluster"
+    clusters: tuple[ClusterWeight, ...] = ()
+    total_weight: int | None = None
+    runtime_key_prefix: str = ""
+
+
+class RouteAction(Message):
+    """Forward to a cluster."""
+
+    proto = "envoy.config.route.v3.RouteAction"
+    cluster: str | None = None
+    cluster_header: str | None = None
+    weighted_clusters: WeightedCluster | None = None
+    cluster_not_found_response_code: Literal["SERVICE_UNAVAILABLE", "NOT_FOUND", "INTERNAL_SERVER_ERROR"] = (
+        "SERVICE_UNAVAILABLE"
+    )
+    prefix_rewrite: str = ""
+    regex_rewrite: RegexMatchAndSubstitute | None = None
+    host_rewrite_literal: str | None = None
+    auto_host_rewrite: bool | None = None
+    host_rewrite_header: str | None = None
+    append_x_forwarded_host: bool = False
+    timeout: DurationNs | None = None
+    idle_timeout: DurationNs | None = None
+    retry_policy: RetryPolicy | None = None
+    priority: Priority = "DEFAULT"
+    hash_policy: tuple[HashPolicy, ...] = ()
+
+
+class RedirectAction(Message):
+    """Answer with a redirection."""
+
+    proto = "envoy.config.route.v3.RedirectAction"
+    https_redirect: bool | None = None
+    scheme_redirect: str | None = None
+    host_redirect: str = ""
+    port_redirect: int = 0
+    path_redirect: str | None = None
+    prefix_rewrite: str | None = None
+    regex_rewrite: RegexMatchAndSubstitute | None = None
+    response_code: Literal["MOVED_PERMANENTLY", "FOUND", "SEE_OTHER", "TEMPORARY_REDIRECT", "PERMANENT_REDIRECT"] = (
+        "MOVED_PERMANENTLY"
+    )
+    strip_query: bool = False
+
+
+class DirectResponseAction(Message):
+    """Answer at once."""
+
+    proto = "envoy.config.route.v3.DirectResponseAction"
+    status: int = 0
+    body: DataSource | None = None
+    body_format: SubstitutionFormatString | None = None
+
+
+class Route(Message):
+    """A condition, what to do, and what to change on the way."""
+
+    proto = "envoy.config.route.v3.Route"
+    name: str = ""
+    match: RouteMatch = RouteMatch()
+    route: RouteAction | None = None
+    redirect: RedirectAction | None = None
+    direct_response: DirectResponseAction | None = None
+    metadata: Metadata | None = None
+    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    request_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    request_headers_to_remove: tuple[str, ...] = ()
+    response_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    response_headers_to_remove: tuple[str, ...] = ()
+    per_request_buffer_limit_bytes: int | None = None
+    request_body_buffer_limit: int | None = None
+
+
+class VirtualHost(Message):
+    """The routes of some domains."""
+
+    proto = "envoy.config.route.v3.VirtualHost"
+    name: str = ""
+    domains: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+    require_tls: Literal["NONE", "EXTERNAL_ONLY", "ALL"] = "NONE"
+    request_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    request_headers_to_remove: tuple[str, ...] = ()
+    response_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    response_headers_to_remove: tuple[str, ...] = ()
+    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    include_request_attempt_count: bool = False
+    include_attempt_count_in_response: bool = False
+    retry_policy: RetryPolicy | None = None
+    per_request_buffer_limit_bytes: int | None = None
+    request_body_buffer_limit: int | None = None
+    metadata: Metadata | None = None
+
+
+class RouteConfiguration(Message):
+    """All virtual hosts of a connection manager."""
+
+    proto = "envoy.config.route.v3.RouteConfiguration"
+    name: str = ""
+    virtual_hosts: tuple[VirtualHost, ...] = ()
+    internal_only_headers: tuple[str, ...] = ()
+    request_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    request_headers_to_remove: tuple[str, ...] = ()
+    response_headers_to_add: tuple[HeaderValueOption, ...] = ()
+    response_headers_to_remove: tuple[str, ...] = ()
+    most_specific_header_mutations_wins: bool = False
+    validate_clusters: bool | None = None
+    max_direct_response_body_size_bytes: int | None = None
+    ignore_port_in_host_matching: bool = False
+    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    metadata: Metadata | None = None

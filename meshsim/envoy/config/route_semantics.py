@@ -1,0 +1,204 @@
+"""What Envoy refuses when it makes routes out of a route configuration, in the order in which it comes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from meshsim.envoy.config.operators import format_errors, json_format_errors
+from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place, Problem
+from meshsim.envoy.config.regex import regex_error
+from meshsim.envoy.config.sources import Sources
+
+_DIRECT_RESPONSE_LIMIT = 4096
+_UINT32_MAX = (1 << 32) - 1
+_REGEX_MATCHER = "envoy.type.matcher.v3.RegexMatcher"
+_FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
+_WITHOUT_ROUTE_CONFIG: Mapping[str, str] = {
+    "envoy.extensions.filters.http.wasm.v3.Wasm": "envoy.filters.http.wasm",
+    "envoy.extensions.filters.http.router.v3.Router": "envoy.filters.http.router",
+}
+
+
+def problem(says: str, place: Place) -> Problem:
+    """Return a problem whose words need no translation."""
+    return Problem(says, says, place)
+
+
+class RouteJudge:
+    """Judges one route configuration.
+
+    Parameters
+    ----------
+    clusters : frozenset of str
+        Names of the clusters of the bootstrap.
+    sources : Sources
+        Files and variables, which bodies may come from.
+    """
+
+    def __init__(self, clusters: frozenset[str], sources: Sources) -> None:
+        self._clusters = clusters
+        self._sources = sources
+
+    def refusals(self, config: ParsedMessage) -> Iterator[Problem]:
+        """Yield what Envoy refuses, the first first."""
+        yield from header_problems(config)
+        yield from _per_filter_problems(config)
+        taken: set[str] = set()
+        for host in config.messages("virtual_hosts"):
+            yield from header_problems(host)
+            yield from _per_filter_problems(host)
+            for route in host.messages("routes"):
+                yield from self._route(route, config)
+            yield from _domain_problems(host, config.get("name", ""), taken)
+
+    def _route(self, route: ParsedMessage, config: ParsedMessage) -> Iterator[Problem]:
+        for action in route.messages("route"):
+            yield from _rewrite_problems(action)
+            for weighted in action.messages("weighted_clusters"):
+                yield from _weight_problems(weighted)
+        yield from header_problems(route)
+        yield from _per_filter_problems(route)
+        for answer in route.messages("direct_response"):
+            limit = config.get("max_direct_response_body_size_bytes", _DIRECT_RESPONSE_LIMIT)
+            yield from self._direct_response(answer, limit)
+        yield from _regex_problems(route)
+        if config.get("validate_clusters", True):
+            for action in route.messages("route"):
+                yield from self._unknown_clusters(action)
+
+    def _direct_response(self, answer: ParsedMessage, limit: int) -> Iterator[Problem]:
+        for body in answer.messages("body"):
+            yield from source_problems(body, self._sources, "file {} does not exist")
+            size = len(_content(body, self._sources))
+            if size > limit:
+                yield problem(f"response body size is {size} bytes; maximum is {limit}", body.place)
+        for format_ in answer.messages("body_format"):
+            yield from format_problems(format_)
+
+    def _unknown_clusters(self, action: ParsedMessage) -> Iterator[Problem]:
+        name = action.get("cluster")
+        if name is not None and name not in self._clusters:
+            yield problem(f"route: unknown cluster '{name}'", action.place_of("cluster"))
+        for weighted in action.messages("weighted_clusters"):
+            for choice in weighted.messages("clusters"):
+                name = choice.get("name")
+                if name and name not in self._clusters:
+                    yield problem(f"route: unknown weighted cluster '{name}'", choice.place_of("name"))
+
+
+def header_problems(message: ParsedMessage) -> Iterator[Problem]:
+    """Yield what is wrong with the headers that a message adds and removes."""
+    for direction in ("request", "response"):
+        for option in message.messages(f"{direction}_headers_to_add"):
+            yield from _header_option_problems(option)
+        for number, name in enumerate(message.get(f"{direction}_headers_to_remove", [])):
+            if _is_protected(name):
+                place = message.place_of(f"{direction}_headers_to_remove")
+                yield problem(":-prefixed or host headers may not be removed", place.item(number, place.line))
+
+
+def _header_option_problems(option: ParsedMessage) -> Iterator[Problem]:
+    if "append" in option.values and "append_action" in option.values:
+        yield problem("Both append and append_action are set and it's not allowed", option.place)
+    for header in option.messages("header"):
+        if _is_protected(header.get("key", "")):
+            yield problem(":-prefixed or host headers may not be modified", header.place_of("key"))
+        for says in format_errors(header.get("value", "")):
+            yield problem(says, header.place_of("value"))
+
+
+def _is_protected(name: str) -> bool:
+    return name.startswith(":") or name.lower() == "host"
+
+
+def format_problems(message: ParsedMessage) -> Iterator[Problem]:
+    """Yield what is wrong with the operators in a ``SubstitutionFormatString``."""
+    texts = [message.get("text_format", "")]
+    texts += [source.get("inline_string", "") for source in message.messages("text_format_source")]
+    for text in texts:
+        for says in format_errors(text):
+            yield problem(says, message.place)
+    for says in json_format_errors(message.get("json_format", {})):
+        yield problem(says, message.place)
+
+
+def source_problems(source: ParsedMessage, sources: Sources, missing_file: str) -> Iterator[Problem]:
+    """Yield what is missing of a ``DataSource``."""
+    name = source.get("filename")
+    if name is not None and name not in sources.files:
+        yield problem(missing_file.format(name), source.place_of("filename"))
+    variable = source.get("environment_variable")
+    if variable is not None and variable not in sources.environment:
+        yield problem(f"Environment variable doesn't exist: {variable}", source.place_of("environment_variable"))
+
+
+def _content(source: ParsedMessage, sources: Sources) -> bytes:
+    if "filename" in source.values:
+        return sources.files.get(source.get("filename"), b"")
+    return bytes(source.get("inline_bytes", b"")) or str(source.get("inline_string", "")).encode()
+
+
+def _regex_problems(message: ParsedMessage) -> Iterator[Problem]:
+    """Yield the regular expressions below a message that RE2 refuses."""
+    if message.schema.name == _REGEX_MATCHER:
+        says = regex_error(message.get("regex", ""))
+        if says is not None:
+            yield problem(says, message.place_of("regex"))
+    for name in message.values:
+        for child in message.messages(name):
+            if isinstance(child, ParsedMessage):
+                yield from _regex_problems(child)
+
+
+def _rewrite_problems(action: ParsedMessage) -> Iterator[Problem]:
+    rewrites = [name for name in ("prefix_rewrite", "regex_rewrite", "path_rewrite_policy") if action.get(name)]
+    if len(rewrites) > 1:
+        words = "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy"
+        yield problem(words, action.place_of(rewrites[1]))
+
+
+def _weight_problems(weighted: ParsedMessage) -> Iterator[Problem]:
+    total = 0
+    for choice in weighted.messages("clusters"):
+        named = [name for name in ("name", "cluster_header") if choice.get(name)]
+        if not named:
+            yield problem("At least one of name or cluster_header need to be specified", choice.place)
+        if len(named) > 1:
+            yield problem("Only one of name or cluster_header can be specified", choice.place)
+        if "weight" not in choice.values:
+            yield problem("Field 'weight' is missing in", choice.place)
+        yield from header_problems(choice)
+        total += choice.get("weight", 0)
+        if total > _UINT32_MAX:
+            words = f"The sum of weights of all weighted clusters of route exceeds {_UINT32_MAX}"
+            yield problem(words, weighted.place)
+    if total == 0:
+        yield problem("Sum of weights in the weighted_cluster must be greater than 0.", weighted.place)
+
+
+def _per_filter_problems(message: ParsedMessage) -> Iterator[Problem]:
+    for name, packed in message.get("typed_per_filter_config", {}).items():
+        if not isinstance(packed, ParsedAny):
+            continue
+        if packed.message == _FILTER_CONFIG and isinstance(packed.value, ParsedMessage):
+            inner = packed.value.packed("config")
+            if not packed.value.get("disabled") and "config" not in packed.value.values:
+                yield problem(f"Empty route/virtual host per filter configuration for {name} filter", packed.place)
+            packed = inner
+        if packed.message in _WITHOUT_ROUTE_CONFIG:
+            words = f"The filter {name} doesn't support virtual host or route specific configurations"
+            yield problem(words, packed.place)
+
+
+def _domain_problems(host: ParsedMessage, config_name: str, taken: set[str]) -> Iterator[Problem]:
+    place = host.place_of("domains")
+    for number, domain in enumerate(domain.lower() for domain in host.get("domains", [])):
+        if domain in taken:
+            words = (
+                f"Only a single wildcard domain is permitted in route {config_name}"
+                if domain == "*"
+                else "Only unique values for domains are permitted. "
+                f"Duplicate entry of domain {domain} in route {config_name}"
+            )
+            yield problem(words, place.item(number, place.line))
+        taken.add(domain)

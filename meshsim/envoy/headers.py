@@ -1,0 +1,144 @@
+"""Header maps as Envoy keeps them: pseudo headers first, insertion order, and well-known headers that exist once.
+
+Rules seen in Envoy 1.40: keys are lower case; a pseudo header (``:path``) goes behind the other pseudo headers, any
+other to the end; adding to a well-known header that is there appends to its value; setting a header that is there
+once keeps its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
+Pair = tuple[bytes, bytes]
+
+_BOTH = (
+    b"cache-control connection content-encoding content-length content-type keep-alive proxy-connection proxy-status "
+    b"transfer-encoding upgrade via x-envoy-attempt-count x-envoy-decorator-operation x-request-id"
+)
+_REQUEST = (
+    b":authority :method :path :protocol :scheme accept accept-encoding access-control-request-headers "
+    b"access-control-request-method authorization expect grpc-accept-encoding grpc-timeout if-match "
+    b"if-modified-since if-none-match if-range origin pragma referer te user-agent x-client-trace-id "
+    b"x-envoy-downstream-service-cluster x-envoy-downstream-service-node x-envoy-expected-rq-timeout-ms "
+    b"x-envoy-external-address x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal "
+    b"x-envoy-ip-tags x-envoy-is-timeout-retry x-envoy-max-retries x-envoy-original-host x-envoy-original-path "
+    b"x-envoy-retriable-header-names x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on "
+    b"x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-ms "
+    b"x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto"
+)
+_RESPONSE = (
+    b":status access-control-allow-credentials access-control-allow-headers access-control-allow-methods "
+    b"access-control-allow-origin access-control-expose-headers access-control-max-age age date etag grpc-message "
+    b"grpc-status last-modified location server vary x-envoy-degraded x-envoy-immediate-health-check-fail "
+    b"x-envoy-ratelimited x-envoy-upstream-canary x-envoy-upstream-healthchecked-cluster "
+    b"x-envoy-upstream-service-time"
+)
+
+
+class Kind(Enum):
+    """Kinds of maps, with the headers that each keeps in a slot of their own (seen in Envoy 1.40, name by name)."""
+
+    REQUEST = frozenset(_BOTH.split() + _REQUEST.split())
+    RESPONSE = frozenset(_BOTH.split() + _RESPONSE.split())
+    TRAILERS = frozenset((b"grpc-message", b"grpc-status"))
+
+
+class HeaderMap:
+    """An ordered multimap of lower-case keys.
+
+    Examples
+    --------
+    >>> headers = HeaderMap([(b":path", b"/"), (b"a", b"1")])
+    >>> headers.add(b":method", b"GET")
+    >>> headers.add(b"a", b"2")
+    >>> headers.pairs()
+    [(b':path', b'/'), (b':method', b'GET'), (b'a', b'1'), (b'a', b'2')]
+    >>> headers.replace(b"a", b"3")
+    >>> headers[b"a"], len(headers)
+    (b'3', 3)
+    """
+
+    __slots__ = ("_pairs", "_pseudo", "kind")
+
+    def __init__(self, pairs: Iterable[Pair] = (), kind: Kind = Kind.TRAILERS) -> None:
+        self.kind = kind
+        self._pairs: list[Pair] = []
+        self._pseudo = 0
+        for key, value in pairs:
+            self.add(key, value)
+
+    def pairs(self) -> list[Pair]:
+        """Every entry, in order (the map's own list: copy it before changing the map)."""
+        return self._pairs
+
+    def copy(self) -> HeaderMap:
+        """An independent map with the same entries."""
+        twin = HeaderMap(kind=self.kind)
+        twin._pairs, twin._pseudo = self._pairs.copy(), self._pseudo
+        return twin
+
+    def get(self, key: bytes) -> bytes | None:
+        """The first value of a key, or None."""
+        for name, value in self._pairs:
+            if name == key:
+                return value
+        return None
+
+    def all(self, key: bytes) -> list[bytes]:
+        """Every value of a key."""
+        return [value for name, value in self._pairs if name == key]
+
+    def add(self, key: bytes, value: bytes) -> None:
+        """Append an entry, or append to the value of a well-known header that is there."""
+        if key in self.kind.value:
+            for i, (name, old) in enumerate(self._pairs):
+                if name == key:
+                    self._pairs[i] = key, old + b"," + value if old else value
+                    return
+        self._insert(key, value)
+
+    def _insert(self, key: bytes, value: bytes) -> None:
+        if key[:1] == b":":
+            self._pairs.insert(self._pseudo, (key, value))
+            self._pseudo += 1
+        else:
+            self._pairs.append((key, value))
+
+    def replace(self, key: bytes, value: bytes) -> None:
+        """Set a key to one value: in its place when it is there once, else at the end."""
+        places = [i for i, (name, _) in enumerate(self._pairs) if name == key]
+        if len(places) == 1:
+            self._pairs[places[0]] = key, value
+            return
+        self.remove(key)
+        self._insert(key, value)
+
+    def remove(self, key: bytes) -> None:
+        """Remove every entry of a key."""
+        kept = [pair for pair in self._pairs if pair[0] != key]
+        if key[:1] == b":":
+            self._pseudo -= len(self._pairs) - len(kept)
+        self._pairs[:] = kept
+
+    def byte_size(self) -> int:
+        """Bytes of all keys and values."""
+        return sum(len(key) + len(value) for key, value in self._pairs)
+
+    def __getitem__(self, key: bytes) -> bytes:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: bytes) -> bool:
+        return self.get(key) is not None
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"HeaderMap({self._pairs!r})"

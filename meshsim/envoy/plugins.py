@@ -1,0 +1,378 @@
+"""Wasm plugins: base VMs, canaries, the clones on every thread, and what happens when one fails.
+
+Theory of operation. The main thread loads a plugin: it finds or makes the *base VM* of the plugin's VM key (module
+compiled, linked, its own start run, no plugin in it), and tries the plugin in a throw-away clone, the *canary*. Then
+every thread, the main thread too, gets a clone of its own (one a VM key), in which the plugin has its root context.
+With V distinct VM keys, P distinct plugins and N workers, Envoy 1.40 counts ``active = V*(N+2)`` and
+``created = V*(N+2) + P``. What is logged, in which order and in which words, was read off its trace.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from meshsim.abi.codec import PropertyValue
+from meshsim.abi.constants import BufferType, FailState, LogLevel
+from meshsim.abi.context import Context, Plugin
+from meshsim.abi.ports import Buffer, ContextHost, NoStream
+from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.envoy.attributes import plugin_attribute
+from meshsim.envoy.buffer import ReadOnlyBuffer
+from meshsim.envoy.config.core import Node
+from meshsim.envoy.config.wasm import PluginConfig
+from meshsim.errors import ModuleError
+
+if TYPE_CHECKING:
+    from meshsim.envoy.process import Process, ThreadHost
+
+RUNTIME = "envoy.wasm.runtime.v8"
+_DEFAULT_RELOAD_INTERVAL_NS = 1_000_000_000
+_WITHOUT_STREAM = (
+    BufferType.REQUEST_BODY,
+    BufferType.RESPONSE_BODY,
+    BufferType.DOWNSTREAM_DATA,
+    BufferType.UPSTREAM_DATA,
+    BufferType.GRPC_CALL_MESSAGE,
+    BufferType.CALL_DATA,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSpec:
+    """A plugin's configuration, with what it names read: ``code`` is the module's bytes."""
+
+    config: PluginConfig
+    code: bytes
+    environment: Mapping[str, str]
+    plugin: Plugin
+    vm_key: str
+    vm_configuration: bytes
+    vm_id: str
+    runtime: str
+
+    @classmethod
+    def of(cls, config: PluginConfig, code: bytes, environment: Mapping[str, str]) -> PluginSpec:
+        """Compute the keys that decide what is shared."""
+        vm = config.vm_config
+        vm_id = vm.vm_id if vm else ""
+        vm_configuration = vm.configuration_bytes if vm else b""
+        runtime = (vm.runtime if vm else "") or RUNTIME
+        restrictions = vm.model_dump_json(include={"capability_restriction_config"}) if vm else ""
+        vm_key = _digest(vm_id, vm_configuration, code, json.dumps(sorted(environment.items())), runtime, restrictions)
+        plugin = Plugin(
+            config.name,
+            config.root_id,
+            vm_id,
+            key=_digest(vm_key, config.model_dump_json(exclude={"vm_config"})),
+            configuration=config.configuration_bytes,
+            fail_open=config.fail_open,
+            allow_stop_iteration=bool(config.allow_on_headers_stop_iteration),
+        )
+        return cls(config, code, environment, plugin, vm_key, vm_configuration, vm_id, runtime)
+
+    @property
+    def fails_open(self) -> bool:
+        """Whether later streams do without a failed plugin."""
+        return self.config.fail_open or self.config.failure_policy == "FAIL_OPEN"
+
+    @property
+    def reload_interval_ns(self) -> int | None:
+        """The least time between two attempts to make a crashed VM anew; None when that is not wanted."""
+        if self.config.failure_policy != "FAIL_RELOAD":
+            return None
+        backoff = self.config.reload_config.backoff if self.config.reload_config else None
+        return backoff.base_interval if backoff and backoff.base_interval else _DEFAULT_RELOAD_INTERVAL_NS
+
+
+def _digest(*parts: str | bytes) -> str:
+    hasher = sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        hasher.update(len(data).to_bytes(8, "little") + data)
+    return hasher.hexdigest().upper()
+
+
+class PluginRefused(Exception):  # noqa: N818 - an outcome: Envoy does not take the configuration
+    """The main thread could not make a plugin; Envoy refuses the configuration."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Unable to create Wasm plugin {name}")
+
+
+class RootHost(NoStream):
+    """What stands behind a root context, and behind the VM's own: the plugin, and no stream."""
+
+    def __init__(self, plugin: ThreadPlugin | None = None, vm_configuration: bytes = b"") -> None:
+        self.plugin = plugin
+        self._vm_configuration = vm_configuration
+
+    def buffer(self, kind: BufferType) -> Buffer | None:
+        """Configurations; bodies are empty."""
+        if self.plugin is not None:
+            return self.plugin.buffer(kind)
+        return ReadOnlyBuffer(self._vm_configuration) if kind is BufferType.VM_CONFIGURATION else None
+
+    def get_property(self, path: Sequence[bytes]) -> PropertyValue | None:
+        """Attributes of the plugin and of the proxy."""
+        if self.plugin is None:
+            return super().get_property(path)
+        return plugin_attribute(path, self.plugin)
+
+
+@dataclass(eq=False, slots=True)
+class Vm:
+    """A VM on one thread, and how many plugins use it there."""
+
+    wasm: ProxyWasm
+    kind: str
+    thread: str
+    users: int = 0
+
+
+class ThreadPlugin:
+    """A plugin on one thread: its root context in that thread's clone."""
+
+    def __init__(self, spec: PluginSpec, vm: Vm, host: ThreadHost) -> None:
+        self.spec = spec
+        self.vm = vm
+        self._host = host
+        self._last: Buffer | None = None
+        self.replaced = False
+        self.streams = 0
+        self.loaded_ns = host.thread.now_ns
+        vm.users += 1
+
+    @property
+    def wasm(self) -> ProxyWasm:
+        """The VM's Proxy-Wasm side."""
+        return self.vm.wasm
+
+    @property
+    def root(self) -> Context:
+        """The plugin's root context."""
+        return self.wasm.roots[self.spec.plugin.key]
+
+    def start(self) -> bool:
+        """Make the root context and run ``proxy_on_vm_start``; False refuses."""
+        return self.wasm.start_plugin(self.spec.plugin, RootHost(self))
+
+    def configure(self) -> bool:
+        """Run ``proxy_on_configure``; False refuses."""
+        return self.root.configure()
+
+    def new_stream_context(self, host: ContextHost) -> Context:
+        """Make a stream context; :meth:`release` when the stream ends."""
+        self.streams += 1
+        return self.wasm.add_context(self.spec.plugin, host, self.root)
+
+    def release(self) -> None:
+        """A stream has ended; a plugin that was replaced goes with its last."""
+        self.streams -= 1
+        if self.replaced and not self.streams:
+            self._host.drop(self)
+
+    def buffer(self, kind: BufferType) -> Buffer | None:
+        """Return a buffer that does not belong to a stream.
+
+        Envoy keeps one slot for the buffer that was looked up last; the foreign function's arguments show it.
+        """
+        if kind is BufferType.CALL_DATA:
+            return self._last or ReadOnlyBuffer()
+        found = self._find(kind)
+        self._last = found or self._last
+        return found
+
+    def _find(self, kind: BufferType) -> Buffer | None:
+        if kind is BufferType.VM_CONFIGURATION:
+            return ReadOnlyBuffer(self.spec.vm_configuration)
+        if kind is BufferType.PLUGIN_CONFIGURATION:
+            return ReadOnlyBuffer(self.spec.plugin.configuration) if self.wasm.current.configuration_visible else None
+        return ReadOnlyBuffer() if kind in _WITHOUT_STREAM else None
+
+    # -- names that attributes show --------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.spec.plugin.name
+
+    @property
+    def root_id(self) -> str:
+        """The plugin's root id."""
+        return self.spec.plugin.root_id
+
+    @property
+    def vm_id(self) -> str:
+        """The VM's id."""
+        return self.spec.vm_id
+
+    @property
+    def node(self) -> Node:
+        """The proxy's identity."""
+        return self._host.process.node
+
+    @property
+    def epoch_ns(self) -> int:
+        """The wall clock at the start of the run."""
+        return self._host.process.epoch_ns
+
+    @property
+    def cluster_hosts(self) -> Mapping[str, int]:
+        """How many endpoints each cluster has."""
+        return self._host.process.cluster_hosts
+
+
+@dataclass(eq=False, slots=True)
+class Base:
+    """The base VM of a VM key, with the outcome of each plugin's canary."""
+
+    spec: PluginSpec
+    code: Code
+    vm: Vm
+    canaries: dict[str, bool] = field(default_factory=dict)
+
+
+class PluginTable:
+    """All plugins of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._bases: dict[str, Base] = {}
+        self.loaded: list[PluginSpec] = []
+
+    # -- the main thread -----------------------------------------------------------------------------------------------
+
+    def load(self, spec: PluginSpec, main: ThreadHost) -> None:
+        """Make a plugin on the main thread; raise :class:`PluginRefused` when Envoy would not take it."""
+        base = self._bases.get(spec.vm_key) or self._make_base(spec, main)
+        if base is None or not self._try_in_canary(base, spec, main):
+            self._refuse(spec, main, had_vm=bool(spec.code), base=base)
+        if spec not in self.loaded:
+            self.loaded.append(spec)
+        main.plugin(spec)
+
+    def base(self, spec: PluginSpec) -> Base:
+        """The base VM of a plugin that is loaded."""
+        return self._bases[spec.vm_key]
+
+    def _make_base(self, spec: PluginSpec, main: ThreadHost) -> Base | None:
+        if not spec.code:
+            return None
+        self._process.vm_created(main, f"Base Wasm created {self._process.active_vms + 1} now active")
+        code = self._load_code(spec, main)
+        if code is not None:
+            vm = Vm(main.new_wasm(code, spec), "base", main.thread.name)
+            main.thread.spend(self._process.costs.base_vm_ns(len(spec.code)))
+            if vm.wasm.initialize():
+                base = self._bases[spec.vm_key] = Base(spec, code, vm)
+                self._process.vms.append(vm)
+                return base
+            vm.wasm.fail(FailState.UNABLE_TO_INITIALIZE_CODE, "Failed to initialize Wasm code")
+            vm.wasm.close()
+        self._process.vm_gone(main)
+        return None
+
+    def _load_code(self, spec: PluginSpec, main: ThreadHost) -> Code | None:
+        reason = ""
+        try:
+            facts = self._process.parse(spec.code)
+            Code.check_version(facts)
+        except ModuleError as error:
+            reason = error.what if "ABI" in error.what else "Failed to parse corrupted Wasm module"
+        else:
+            try:
+                return Code.of(self._process.compile(spec.code))
+            except ModuleError:
+                reason = "Failed to load Wasm bytecode"
+        for text in (reason, "Failed to load Wasm code"):
+            main.report(LogLevel.ERROR, f"Wasm VM failed {text}")
+        return None
+
+    def _try_in_canary(self, base: Base, spec: PluginSpec, main: ThreadHost) -> bool:
+        """Start and configure the plugin in a clone that is then thrown away; the outcome is kept."""
+        known = base.canaries.get(spec.plugin.key)
+        if known is not None:
+            return known
+        wasm = self._clone(base, spec, main)
+        canary = ThreadPlugin(spec, Vm(wasm, "canary", main.thread.name), main)
+        for step, what in ((canary.start, "start base Wasm"), (canary.configure, "configure base Wasm plugin")):
+            if not step():
+                wasm.fail(FailState.START_FAILED, f"Failed to {what}")
+                break
+        good = wasm.fail_state in (FailState.OK, FailState.RUNTIME_ERROR)
+        main.forget_timers(wasm)
+        wasm.close()
+        self._process.vm_gone(main)
+        base.canaries[spec.plugin.key] = good
+        return good
+
+    def _refuse(self, spec: PluginSpec, main: ThreadHost, *, had_vm: bool, base: Base | None) -> None:
+        name = spec.plugin.name
+        if base is not None and not any(other.vm_key == spec.vm_key for other in self.loaded):
+            self._drop_base(base, main)
+        lines = [(LogLevel.TRACE, "Unable to create Wasm")] if had_vm else []
+        lines.append((LogLevel.CRITICAL, f"Plugin {name} failed to load"))
+        if not spec.config.fail_open:
+            lines.append((LogLevel.CRITICAL, "Plugin configured to fail closed failed to load"))
+        for level, text in lines:
+            main.report(level, text)
+        raise PluginRefused(name)
+
+    def _drop_base(self, base: Base, main: ThreadHost) -> None:
+        del self._bases[base.spec.vm_key]
+        self._process.vms.remove(base.vm)
+        base.vm.wasm.close()
+        self._process.vm_gone(main)
+
+    def _clone(self, base: Base, spec: PluginSpec, host: ThreadHost) -> ProxyWasm:
+        self._process.vm_created(host, f"Thread-Local Wasm created {self._process.active_vms + 1} now active")
+        host.thread.spend(self._process.costs.clone_ns)
+        wasm = host.new_wasm(base.code, spec)
+        wasm.initialize()
+        return wasm
+
+    # -- every thread --------------------------------------------------------------------------------------------------
+
+    def new_local_vm(self, spec: PluginSpec, host: ThreadHost) -> Vm:
+        """Clone a base VM for a thread."""
+        vm = Vm(self._clone(self._bases[spec.vm_key], spec, host), "local", host.thread.name)
+        self._process.vms.append(vm)
+        return vm
+
+    def drop_bases(self, main: ThreadHost) -> None:
+        """Free the base VMs, when no thread has a clone any more."""
+        for base in reversed(list(self._bases.values())):
+            self._drop_base(base, main)
+
+
+class PluginUse:
+    """A Wasm filter in a filter chain: makes a stream's filter from the thread's plugin."""
+
+    def __init__(self, spec: PluginSpec) -> None:
+        self.spec = spec
+
+    def plugin_for_stream(self, host: ThreadHost) -> ThreadPlugin | None:
+        """Return the thread's plugin as a new stream finds it: reloaded, when its policy is that; None when failed."""
+        plugin = host.plugin(self.spec)
+        if plugin is not None and plugin.wasm.fail_state is FailState.RUNTIME_ERROR:
+            plugin = self._reloaded(plugin, host)
+        return plugin if plugin is not None and not plugin.wasm.failed else None
+
+    def _reloaded(self, plugin: ThreadPlugin, host: ThreadHost) -> ThreadPlugin:
+        interval = self.spec.reload_interval_ns
+        if interval is None:
+            return plugin
+        stats = host.process.stats.scope(f"wasm.{self.spec.plugin.name}")
+        wait = interval + host.process.random("reload").randrange(max(1, interval // 2))
+        if host.thread.now_ns - plugin.loaded_ns < wait:
+            stats.add("vm_reload_backoff")
+            return plugin
+        fresh = host.reload(plugin)
+        stats.add("vm_reload_success" if fresh is not plugin and not fresh.wasm.failed else "vm_reload_failure")
+        return fresh
+
+

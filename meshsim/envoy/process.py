@@ -1,0 +1,234 @@
+"""All that Envoy keeps once a process, and what of it each thread's VMs see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from meshsim.abi.constants import LogLevel
+from meshsim.abi.context import Context
+from meshsim.abi.events import Event, LogLine
+from meshsim.abi.metrics import MetricValues
+from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.shared import SharedData
+from meshsim.cost import CostModel
+from meshsim.envoy.config.core import Node
+from meshsim.envoy.plugins import RUNTIME, PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
+from meshsim.envoy.stats import Stats
+from meshsim.envoy.threads import Thread, Timer
+from meshsim.sim import Kernel, Level, Recorder, Streams
+from meshsim.wasm import Compiled, Engine, Limits, ModuleFacts, parse_module
+
+#: A period that Envoy takes for none: -1.
+_NEVER_MS = (1 << 32) - 1
+
+#: Virtual time 0 as a wall clock: 2026-01-01 00:00:00 UTC, in ns. An option of :class:`meshsim.Envoy`.
+DEFAULT_EPOCH_NS = 1_767_225_600_000_000_000
+
+
+class Process:
+    """What the threads of one Envoy share."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        recorder: Recorder,
+        streams: Streams,
+        costs: CostModel,
+        engine: Engine,
+        *,
+        node: Node | None = None,
+        epoch_ns: int = DEFAULT_EPOCH_NS,
+        limits: Limits | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.recorder = recorder
+        self.costs = costs
+        self.node = node or Node()
+        self.epoch_ns = epoch_ns
+        self.limits = limits or Limits()
+        self.stats = Stats()
+        self.shared_data = SharedData()
+        self.metric_values = MetricValues()
+        self.plugins = PluginTable(self)
+        self.vms: list[Vm] = []
+        self.active_vms = 0
+        self.cluster_hosts: Mapping[str, int] = {}
+        self._engine = engine
+        self._streams = streams
+
+    def random(self, name: str) -> Random:
+        """Return a seeded stream of random numbers."""
+        return self._streams.stream(name)
+
+    def parse(self, code: bytes) -> ModuleFacts:
+        """Read a module's facts."""
+        return parse_module(code)
+
+    def compile(self, code: bytes) -> Compiled:
+        """Compile a module, or find it compiled."""
+        return self._engine.compile(code)
+
+    # -- counting VMs --------------------------------------------------------------------------------------------------
+
+    def vm_created(self, host: ThreadHost, text: str) -> None:
+        """Count a VM that begins."""
+        self.active_vms += 1
+        self.stats.scope(f"wasm.{RUNTIME}").add("created")
+        self._count_vms()
+        host.report(LogLevel.DEBUG, text)
+
+    def vm_gone(self, host: ThreadHost) -> None:
+        """Count a VM that ends."""
+        self.active_vms -= 1
+        self._count_vms()
+        host.report(LogLevel.DEBUG, f"~Wasm {self.active_vms} remaining active")
+
+    def _count_vms(self) -> None:
+        self.stats.set(f"wasm.{RUNTIME}.active", self.active_vms)
+        self.stats.set("wasm.wasm_vm_count", self.active_vms)
+
+    def all_stats(self) -> dict[str, int]:
+        """Counters and gauges of the process and of its modules, without zeros."""
+        values = self.stats.values()
+        values.update((name, value) for name, value in self.metric_values.stats().items() if value)
+        return dict(sorted(values.items()))
+
+
+class ThreadHost:
+    """A thread as the VMs on it see it (the ABI layer's ``VmHost``), and the plugins that live on it."""
+
+    def __init__(self, process: Process, thread: Thread) -> None:
+        self.process = process
+        self.thread = thread
+        self.environment: Mapping[str, str] = {}
+        self._plugins: dict[str, ThreadPlugin | None] = {}
+        self._vms: dict[str, Vm] = {}
+        self._timers: dict[Context, Timer] = {}
+
+    # -- VMs and plugins -------------------------------------------------------------------------------------------------
+
+    def new_wasm(self, code: Code, spec: PluginSpec) -> ProxyWasm:
+        """Make a VM on this thread; nothing of the module has run yet."""
+        host = _VmHost(self, spec.environment)
+        return ProxyWasm(code, host, RootHost(None, spec.vm_configuration), spec.vm_configuration, self.process.limits)
+
+    def load_plugins(self) -> None:
+        """Make this thread's instance of every plugin that the main thread has loaded."""
+        for spec in self.process.plugins.loaded:
+            self.plugin(spec)
+
+    def plugin(self, spec: PluginSpec) -> ThreadPlugin | None:
+        """Return this thread's instance of a plugin, made when it is first asked for."""
+        key = spec.plugin.key
+        if key not in self._plugins:
+            self._plugins[key] = self._make(spec)
+        return self._plugins[key]
+
+    def _make(self, spec: PluginSpec) -> ThreadPlugin | None:
+        vm = self._vms.get(spec.vm_key)
+        if vm is None or vm.wasm.failed:
+            vm = self._vms[spec.vm_key] = self.process.plugins.new_local_vm(spec, self)
+        plugin = ThreadPlugin(spec, vm, self)
+        if plugin.start() and plugin.configure():
+            return plugin
+        return None
+
+    def reload(self, failed: ThreadPlugin) -> ThreadPlugin:
+        """Replace a plugin whose VM has failed; the old one goes when its last stream does."""
+        fresh = self._make(failed.spec)
+        if fresh is None:
+            return failed
+        self._plugins[failed.spec.plugin.key] = fresh
+        failed.replaced = True
+        if not failed.streams:
+            self.drop(failed)
+        return fresh
+
+    def drop(self, plugin: ThreadPlugin) -> None:
+        """End a plugin: its root context, and the VM with its last plugin."""
+        vm = plugin.vm
+        vm.wasm.shut_down_plugin(plugin.spec.plugin.key)
+        vm.users -= 1
+        if not vm.users:
+            self.forget_timers(vm.wasm)
+            self.process.vms.remove(vm)
+            vm.wasm.close()
+            self.process.vm_gone(self)
+
+    def shut_down(self) -> None:
+        """End every plugin, the last one first."""
+        for plugin in reversed(list(self._plugins.values())):
+            if plugin is not None:
+                self.drop(plugin)
+        self._plugins.clear()
+
+    # -- timers ----------------------------------------------------------------------------------------------------------
+
+    def set_tick_period(self, root: Context, period_ms: int) -> None:
+        """Set a root context's timer; it fires every ``period_ms`` until it is set to 0."""
+        timer = self._timers.pop(root, None)
+        if timer:
+            timer.cancel()
+        if 0 < period_ms < _NEVER_MS:
+            self._timers[root] = self.thread.timer(lambda: self._tick(root, period_ms), period_ms * 1_000_000)
+
+    def _tick(self, root: Context, period_ms: int) -> None:
+        """Fire, and set the timer anew unless the callback did (fixed delay, as in Envoy)."""
+        timer = self._timers[root]
+        if not root.wasm.exports("proxy_on_tick"):
+            return
+        root.tick()
+        if self._timers.get(root) is timer:
+            self._timers[root] = self.thread.timer(lambda: self._tick(root, period_ms), period_ms * 1_000_000)
+
+    def forget_timers(self, wasm: ProxyWasm) -> None:
+        """Stop the timers of a VM that ends."""
+        for root in [root for root in self._timers if root.wasm is wasm]:
+            self._timers.pop(root).cancel()
+
+    # -- clocks ----------------------------------------------------------------------------------------------------------
+
+    def now_ns(self) -> int:
+        """Read the thread's clock; each further reading in one moment is a little later, so that no guest waits for ever."""
+        self.thread.spend(self.process.costs.clock_read_ns)
+        return self.thread.now_ns
+
+    def epoch_ns(self) -> int:
+        """Read the wall clock."""
+        return self.process.epoch_ns + self.now_ns()
+
+    # -- records ---------------------------------------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """Keep an event of this thread."""
+        self.process.recorder.events.append(self.thread.now_ns, self.thread.name, event)
+
+    def report(self, level: LogLevel, text: str) -> None:
+        """Write a line of Envoy's own."""
+        self.emit(LogLine(level.envoy_name, text, False))
+
+
+class _VmHost:
+    """One VM's view of its thread."""
+
+    def __init__(self, host: ThreadHost, environment: Mapping[str, str]) -> None:
+        self._host = host
+        self.environment = environment
+        process = host.process
+        self.shared_data = process.shared_data
+        self.metric_values = process.metric_values
+        self.log_level = int(LogLevel.TRACE)
+        self.record: Callable[[Event], None] | None = host.emit if process.recorder.level >= Level.ABI else None
+        self.report = host.report
+        self.now_ns = host.now_ns
+        self.epoch_ns = host.epoch_ns
+        self.set_tick_period = host.set_tick_period
+
+    def log(self, level: LogLevel, text: str) -> None:
+        """Keep a line that the guest wrote."""
+        self._host.emit(LogLine(level.envoy_name, text, True))
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return bytes of the process's seeded stream for guests."""
+        return self._host.process.random("guest").randbytes(count)

@@ -1,0 +1,135 @@
+"""A replay: one Envoy, a list of requests, and everything that they left behind.
+
+The course is the contract's: start; 300 ms; the requests, each when the one before has been answered and not before
+its ``at_ms``; 300 ms; an orderly shutdown, whose calls belong to the trace. The real Envoy is driven in the same way
+(:mod:`meshsim.reference`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from meshsim.abi.events import Crossing, LogLine
+from meshsim.envoy.client import Exchange
+from meshsim.envoy.config.refusal import ConfigRefused
+from meshsim.envoy.loader import load_bootstrap
+from meshsim.envoy.outcome import ReplayResult, Response
+from meshsim.envoy.proxy import Envoy
+from meshsim.envoy.requests import Request
+from meshsim.envoy.threads import Thread
+from meshsim.errors import ConfigError
+
+SETTLE_MS = 300
+_MS = 1_000_000
+
+
+def replay(
+    bootstrap: str | Path,
+    requests: Sequence[Request],
+    *,
+    concurrency: int = 1,
+    seed: int = 0,
+    ignore_unmodelled: bool = False,
+) -> ReplayResult:
+    """Run a bootstrap and requests in the simulator.
+
+    Parameters
+    ----------
+    bootstrap : path
+        YAML or JSON.
+    concurrency : int
+        Number of workers.
+
+    Raises
+    ------
+    ConfigError
+        The bootstrap cannot be read, or uses what is not modelled. A bootstrap that Envoy itself refuses is a result,
+        with ``ready`` False.
+    NotModelled
+        The run reached something that Envoy does and meshsim does not model.
+    """
+    try:
+        loaded = load_bootstrap(bootstrap, ignore_unmodelled=ignore_unmodelled)
+    except ConfigRefused as refused:
+        return _refused(refused, concurrency, seed)
+    return Replay(Envoy(loaded, concurrency=concurrency, seed=seed)).run(requests)
+
+
+def _refused(refused: ConfigRefused, concurrency: int, seed: int) -> ReplayResult:
+    """What Envoy did before it came to what it refuses, and its words."""
+    if refused.bootstrap is None or not refused.after_plugins:
+        return ReplayResult(False, other=(("main", "critical", refused.envoy_says),))
+    envoy = Envoy(refused.bootstrap, concurrency=concurrency, seed=seed)
+    return Replay(envoy).run_until_refused(refused)
+
+
+class Replay:
+    """One replay of one simulated Envoy."""
+
+    def __init__(self, envoy: Envoy) -> None:
+        self._envoy = envoy
+        self._client = Thread("client", envoy.kernel)
+        self._responses: list[Response] = []
+
+    def run(self, requests: Sequence[Request]) -> ReplayResult:
+        """Start, send, shut down."""
+        self._check(requests)
+        try:
+            self._envoy.start()
+        except ConfigRefused as refused:
+            return self._result(False, {}, refused.envoy_says)
+        self._wait(SETTLE_MS)
+        first_ns = self._envoy.kernel.now_ns
+        for request in requests:
+            self._send(request, first_ns + request.at_ms * _MS)
+        self._wait(SETTLE_MS)
+        stats = self._envoy.process.all_stats()
+        self._envoy.shut_down()
+        return self._result(True, stats)
+
+    def run_until_refused(self, refused: ConfigRefused) -> ReplayResult:
+        """Load as many plugins as Envoy does before it refuses, and stop there."""
+        self._envoy.load_plugins(refused.after_plugins)
+        return self._result(False, {}, refused.envoy_says)
+
+    def _check(self, requests: Sequence[Request]) -> None:
+        names = [listener.name for listener in self._envoy.bootstrap.static_resources.listeners]
+        for i, request in enumerate(requests):
+            if request.listener is not None and request.listener not in names:
+                raise ConfigError(
+                    f"no listener {request.listener!r}", f"requests[{i}].listener", f"the bootstrap has {', '.join(names)}"
+                )
+
+    def _wait(self, ms: int) -> None:
+        kernel = self._envoy.kernel
+        kernel.run(kernel.now_ns + ms * _MS)
+
+    def _send(self, request: Request, not_before_ns: int) -> None:
+        kernel = self._envoy.kernel
+        kernel.run(max(not_before_ns, kernel.now_ns))
+        answered = len(self._responses)
+        listener = self._envoy.listener(request.listener)
+        self._client.post(lambda: self._exchange(request, listener.accept if listener else None))
+        while len(self._responses) == answered:
+            kernel.step()
+
+    def _exchange(self, request: Request, accept: object) -> None:
+        connect = accept if callable(accept) else lambda _: None
+        Exchange(request, self._client, connect, self._responses.append)
+
+    def _result(self, ready: bool, stats: dict[str, int], refused: str = "") -> ReplayResult:
+        abi: list[tuple[str, str]] = []
+        logs: list[tuple[str, str, str]] = []
+        other: list[tuple[str, str, str]] = []
+        for _, thread, event in self._envoy.recorder.events:
+            match event:
+                case Crossing():
+                    abi.append((thread, event.text))
+                case LogLine(level, text, True):
+                    logs.append((thread, level, text))
+                case LogLine(level, text, False):
+                    other.append((thread, level, text))
+        if refused:
+            other.append(("main", "critical", refused))
+        return ReplayResult(ready, tuple(abi), tuple(logs), tuple(other), tuple(self._responses), stats)

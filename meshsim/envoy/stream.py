@@ -1,0 +1,369 @@
+"""One HTTP stream: a request, its response, and the filters between.
+
+Theory of operation. The codec hands a request's pieces to the *request chain*; its last filter, the router, makes a
+response come back through the *response chain*, whose end writes to the client. A *local reply* can be asked for at
+any time, by a filter or by Envoy itself, and what becomes of it depends on how far the response is
+(:data:`LOCAL_REPLY`). The stream ends when its response is complete, whatever the request does: filters log, in
+order, and are then destroyed, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.chain import Chain
+from meshsim.envoy.filters.base import HttpFilter, RequestHalf, ResponseHalf
+from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.local_reply import LocalReply, is_grpc
+from meshsim.envoy.routing import Match
+
+
+class Response(Enum):
+    """How far the response is."""
+
+    NONE = auto()  # nothing yet
+    FILTERING = auto()  # headers are with the filters
+    SENT = auto()  # headers have gone out
+    COMPLETE = auto()  # everything has gone out
+    RESET = auto()  # cut
+
+
+class Event(Enum):
+    """What moves a response on."""
+
+    HEADERS = auto()
+    SEND = auto()
+    END = auto()
+    RESET = auto()
+
+
+RESPONSE: dict[tuple[Response, Event], Response] = {
+    (Response.NONE, Event.HEADERS): Response.FILTERING,
+    (Response.FILTERING, Event.SEND): Response.SENT,
+    (Response.SENT, Event.END): Response.COMPLETE,
+    **{(state, Event.RESET): Response.RESET for state in (Response.NONE, Response.FILTERING, Response.SENT)},
+}
+
+
+class Reply(Enum):
+    """What becomes of a local reply."""
+
+    THROUGH_FILTERS = auto()
+    STRAIGHT_TO_CLIENT = auto()
+    RESET_STREAM = auto()
+    NOTHING = auto()
+
+
+#: Seen in Envoy 1.40: a reply of a response callback goes straight out; once headers are out, only a reset is left.
+LOCAL_REPLY: dict[Response, Reply] = {
+    Response.NONE: Reply.THROUGH_FILTERS,
+    Response.FILTERING: Reply.STRAIGHT_TO_CLIENT,
+    Response.SENT: Reply.RESET_STREAM,
+    Response.COMPLETE: Reply.NOTHING,
+    Response.RESET: Reply.NOTHING,
+}
+
+
+class Downstream(Protocol):
+    """The codec's side of a stream."""
+
+    def route_of(self, stream: Stream) -> Match | None:
+        """Choose the route, for the first time or anew."""
+
+    def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
+        """Complete the headers and write them."""
+
+    def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
+        """Write a piece of the body."""
+
+    def send_trailers(self, stream: Stream, trailers: HeaderMap) -> None:
+        """Write the end of the body, with trailers."""
+
+    def stream_ended(self, stream: Stream, *, reset: bool) -> None:
+        """Take note that a stream is over."""
+
+
+@dataclass(slots=True)
+class StreamInfo:
+    """What is known of a stream, for attributes and logs. Times are virtual ns, ``ended_ns`` is -1 until the end."""
+
+    started_ns: int
+    source: tuple[str, int]
+    destination: tuple[str, int]
+    connection_id: int
+    listener: object
+    protocol: str = "HTTP/1.1"
+    ended_ns: int = -1
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    code: int | None = None
+    details: str = ""
+    flags: list[str] = field(default_factory=list)
+    attempts: int = 0
+    upstream: tuple[str, int] | None = None
+    upstream_connected: bool = False
+    first_upstream_byte_ns: int = -1
+    filter_state: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Stream:
+    """A request and its response.
+
+    Parameters
+    ----------
+    downstream : Downstream
+        The connection manager.
+    info : StreamInfo
+        Facts of the connection, and those that gather.
+    filters : sequence of HttpFilter
+        In configuration order; the last is the router.
+    limit_bytes : int
+        Bound of each direction's buffer.
+    """
+
+    def __init__(
+        self, downstream: Downstream, info: StreamInfo, filters: Sequence[HttpFilter], limit_bytes: int
+    ) -> None:
+        self.downstream = downstream
+        self.info = info
+        self.filters = list(filters)
+        self.response = Response.NONE
+        self.request_headers = HeaderMap()
+        self.request_complete = False
+        self.response_headers: HeaderMap | None = None
+        self.response_trailers: HeaderMap | None = None
+        self.over = False
+        self._route: Match | None = None
+        self._route_known = False
+        self._prepared: LocalReply | None = None
+        self._reply_sent = False
+        self.request = Chain(_RequestEnd(self), limit_bytes)
+        self.answer = Chain(_ResponseEnd(self), limit_bytes)
+        for http_filter in self.filters:
+            http_filter.stream = self
+            http_filter.request_slot = self.request.add(RequestHalf(http_filter))
+        for http_filter in reversed(self.filters[:-1]):
+            http_filter.response_slot = self.answer.add(ResponseHalf(http_filter))
+
+    # -- the request, from the codec ---------------------------------------------------------------------------------
+
+    def receive_headers(self, headers: HeaderMap, end: bool) -> None:
+        """Take the request's headers."""
+        self.request_headers = headers
+        self.request_complete = end
+        self.request.receive_headers(headers, end)
+
+    def receive_data(self, data: BodyBuffer, end: bool) -> None:
+        """Take a piece of the request's body."""
+        self.info.bytes_received += data.size()
+        self.request_complete = self.request_complete or end
+        if not self.over:
+            self.request.receive_data(data, end)
+
+    def receive_trailers(self, trailers: HeaderMap) -> None:
+        """Take the request's trailers."""
+        self.request_complete = True
+        if not self.over:
+            self.request.receive_trailers(trailers)
+
+    # -- the route -----------------------------------------------------------------------------------------------------
+
+    @property
+    def route(self) -> Match | None:
+        """The route, chosen when first asked for."""
+        if not self._route_known:
+            self._route, self._route_known = self.downstream.route_of(self), True
+        return self._route
+
+    def clear_route_cache(self) -> None:
+        """Choose the route anew when it is next asked for."""
+        self._route_known = False
+
+    # -- the response --------------------------------------------------------------------------------------------------
+
+    def respond_headers(self, headers: HeaderMap, end: bool) -> None:
+        """Send a response's headers through the filters."""
+        self._move(Event.HEADERS)
+        self.response_headers = headers
+        self.answer.receive_headers(headers, end)
+
+    def respond_data(self, data: BodyBuffer, end: bool) -> None:
+        """Send a piece of a response's body through the filters."""
+        if not self.over:
+            self.answer.receive_data(data, end)
+
+    def respond_trailers(self, trailers: HeaderMap) -> None:
+        """Send a response's trailers through the filters."""
+        if not self.over:
+            self.response_trailers = trailers
+            self.answer.receive_trailers(trailers)
+
+    def _move(self, event: Event) -> None:
+        self.response = RESPONSE[self.response, event]
+
+    # -- local replies -------------------------------------------------------------------------------------------------
+
+    def reply(self, reply: LocalReply) -> None:
+        """Answer from the proxy; a reply asked for inside a request callback waits for its end."""
+        if self.request.delivering:
+            self.request.aborted = True
+        elif self.answer.delivering:
+            self.answer.aborted = True
+        match LOCAL_REPLY[self.response]:
+            case Reply.THROUGH_FILTERS if self._prepared is None and not self._reply_sent:
+                self._note(reply)
+                if self.request.delivering:
+                    self._prepared = reply
+                else:
+                    self._send_through_filters(reply)
+            case Reply.STRAIGHT_TO_CLIENT:
+                self._note(reply)
+                self._send_straight(reply)
+            case Reply.RESET_STREAM:
+                self._note(reply)
+                self.reset()
+
+    def _note(self, reply: LocalReply) -> None:
+        self.info.details = reply.details
+        if reply.flag:
+            self.info.flags.append(reply.flag)
+
+    def run_prepared_reply(self) -> None:
+        """Send the reply that a request callback asked for, now that the callback is over."""
+        reply, self._prepared = self._prepared, None
+        if reply is not None:
+            self._send_through_filters(reply)
+
+    def _compose(self, reply: LocalReply) -> tuple[HeaderMap, bytes]:
+        return reply.compose(grpc=is_grpc(self.request_headers))
+
+    def _send_through_filters(self, reply: LocalReply) -> None:
+        self._reply_sent = True
+        headers, body = self._compose(reply)
+        alone = not body or self.is_head
+        self.respond_headers(headers, alone)
+        if not alone:
+            self.respond_data(BodyBuffer(bytearray(body)), True)
+
+    def _send_straight(self, reply: LocalReply) -> None:
+        headers, body = self._compose(reply)
+        self.response_headers = headers
+        alone = not body or self.is_head
+        end = _ResponseEnd(self)
+        end.headers(headers, alone)
+        if not alone:
+            end.data(BodyBuffer(bytearray(body)), True)
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the request's method is HEAD: the response has no body."""
+        return self.request_headers.get(b":method") == b"HEAD"
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def sent_headers(self) -> None:
+        """Take note that the response's headers have gone out."""
+        self._move(Event.SEND)
+
+    def complete(self) -> None:
+        """Take note that all of the response has gone out."""
+        self._move(Event.END)
+        self._finish(reset=False)
+
+    def reset(self) -> None:
+        """Cut the stream: the client gets no more."""
+        if not self.over:
+            self._move(Event.RESET)
+            self._finish(reset=True)
+
+    def _finish(self, *, reset: bool) -> None:
+        self.over = True
+        self.downstream.stream_ended(self, reset=reset)
+        for http_filter in self.filters:
+            http_filter.log()
+        for http_filter in self.filters:
+            http_filter.destroy()
+
+
+class _RequestEnd:
+    """Behind the last filter of a request there is nothing: the router keeps everything."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def open(self) -> bool:
+        """Whether the request still matters."""
+        return not self._stream.over
+
+    def headers(self, headers: HeaderMap, end: bool) -> None:
+        """Nothing is left to do."""
+
+    def data(self, data: BodyBuffer, end: bool) -> None:
+        """Nothing is left to do."""
+
+    def trailers(self, trailers: HeaderMap) -> None:
+        """Nothing is left to do."""
+
+    def aborted(self) -> None:
+        """Send the reply that ended the run."""
+        self._stream.run_prepared_reply()
+
+    def too_large(self) -> None:
+        """Answer 413."""
+        self._stream.reply(LocalReply(413, b"Payload Too Large", "request_payload_too_large", flag="DPE"))
+
+
+class _ResponseEnd:
+    """Behind the last filter of a response stands the client."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def open(self) -> bool:
+        """Whether the response still matters."""
+        return not self._stream.over
+
+    def headers(self, headers: HeaderMap, end: bool) -> None:
+        """Write the headers; without a valid status the client gets 502 instead."""
+        stream = self._stream
+        if stream.response is Response.FILTERING and not _has_valid_status(headers):
+            stream.reply(_MISSING_STATUS)
+            return
+        stream.sent_headers()
+        stream.downstream.send_headers(stream, headers, end)
+        if end:
+            stream.complete()
+
+    def data(self, data: BodyBuffer, end: bool) -> None:
+        """Write a piece of the body."""
+        stream = self._stream
+        piece, data.data = bytes(data.data), bytearray()
+        stream.info.bytes_sent += len(piece)
+        stream.downstream.send_data(stream, piece, end)
+        if end:
+            stream.complete()
+
+    def trailers(self, trailers: HeaderMap) -> None:
+        """Write the trailers."""
+        self._stream.downstream.send_trailers(self._stream, trailers)
+        self._stream.complete()
+
+    def aborted(self) -> None:
+        """Nothing is left to do: a reply of a response callback has gone straight out."""
+
+    def too_large(self) -> None:
+        """Answer 500, or cut a response that has begun."""
+        self._stream.reply(LocalReply(500, b"Internal Server Error", "response_payload_too_large"))
+
+
+_MISSING_STATUS = LocalReply(
+    502, b"missing required header: :status", "filter_removed_required_response_headers{missing_required_header:_:status}"
+)
+
+
+def _has_valid_status(headers: HeaderMap) -> bool:
+    return (headers.get(b":status") or b"").isdigit()

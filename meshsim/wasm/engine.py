@@ -1,0 +1,201 @@
+"""Modules become native code: compiled once, kept in the process and on disk, shared by all VMs that run them.
+
+Two engines, not one with everything. Fuel is always counted: it is the clock of guest code. Interrupting a guest by
+the wall clock needs a second check in every loop and function (a tight loop takes 1.2 ns a round instead of 0.9), for
+a safety net that most runs do without; so a module is compiled again, for a second engine, when a VM asks for a
+deadline. Fuel is the same on both.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import resource
+import threading
+import weakref
+from dataclasses import dataclass
+
+import wasmtime
+
+from meshsim.errors import ModuleError, NotModelled
+from meshsim.wasm import rawcall
+from meshsim.wasm.cache import CodeCache
+from meshsim.wasm.module import ModuleFacts, parse_module
+from meshsim.wasm.selftest import wasmtime_version
+from meshsim.wasm.watchdog import Watchdog
+
+RESERVATION_BYTES = 4 << 30
+"""Address space for each linear memory: all that 32 bits can address, so that loads need no check of their bounds."""
+
+SMALL_RESERVATION_BYTES = 64 << 20
+"""The same, where the address space of a process is limited (``ulimit -v``)."""
+
+RECENT = 16
+"""Compiled modules that are kept although no VM uses them at the moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the code depends on, besides the module and the processor.
+
+    Everything that V8 has by default is on. Relaxed vector instructions give the same result on every machine.
+    """
+
+    interruptible: bool
+    memory_reservation: int
+
+    def engine(self) -> wasmtime.Engine:
+        """A Wasmtime engine with these settings."""
+        config = wasmtime.Config()
+        config.consume_fuel = True
+        config.epoch_interruption = self.interruptible
+        config.memory_reservation = self.memory_reservation
+        config.wasm_tail_call = True
+        config.wasm_multi_memory = True
+        config.wasm_memory64 = True
+        config.wasm_threads = True
+        config.wasm_relaxed_simd = True
+        config.wasm_relaxed_simd_deterministic = True
+        config.wasm_function_references = True
+        config.wasm_gc = True
+        config.wasm_exceptions = True
+        return wasmtime.Engine(config)
+
+
+class NativeEngine:
+    """A Wasmtime engine with what goes with it: its settings, its watchdog, its name in the cache."""
+
+    def __init__(self, settings: Settings) -> None:
+        version = wasmtime_version()
+        self.settings = settings
+        self.engine = settings.engine()
+        self.name = f"wasmtime {version} {settings}"
+        self.watchdog = Watchdog(self.engine)
+
+    def compile(self, facts: ModuleFacts, cache: CodeCache | None) -> wasmtime.Module:
+        """Native code for a module, from the cache when it is there."""
+        if cache is not None and (code := cache.load(facts.sha256, self.name)) is not None:
+            try:
+                return wasmtime.Module.deserialize(self.engine, code)
+            except wasmtime.WasmtimeError:
+                pass  # made by a build of the engine that says the same of itself and is not the same
+        if any(memory.shared for memory in facts.memories):
+            raise NotModelled("the Wasm feature shared-memory")
+        try:
+            module = wasmtime.Module(self.engine, facts.data)
+        except wasmtime.WasmtimeError as error:
+            if "legacy-exceptions" in facts.features:
+                raise NotModelled("the Wasm feature legacy-exceptions") from None
+            raise ModuleError(f"the engine refuses the module: {_sentence(str(error))}") from None
+        if cache is not None:
+            cache.store(bytes(module.serialize()), facts.sha256, self.name)
+        return module
+
+
+class Compiled:
+    """A module, ready to run; made by :meth:`Engine.compile`.
+
+    Attributes
+    ----------
+    facts : ModuleFacts
+        What is in the module.
+    """
+
+    def __init__(self, engine: Engine, facts: ModuleFacts) -> None:
+        self.facts = facts
+        self._engine = engine
+        self._modules: dict[bool, wasmtime.Module] = {}
+
+    @property
+    def native_bytes(self) -> int:
+        """Size of the compiled code in memory."""
+        return rawcall.image_bytes(next(iter(self._modules.values())))
+
+    def native(self, interruptible: bool = False) -> tuple[NativeEngine, wasmtime.Module]:
+        """The code and its engine; compiled at the first request of each kind."""
+        return self._engine.native(self, interruptible)
+
+
+class Engine:
+    """Compiles modules, each once.
+
+    Compiled code holds no state of any guest, so it is all that two Envoys in one process share.
+
+    Parameters
+    ----------
+    cache : CodeCache, optional
+        Where compiled code is kept between processes; by default it is not.
+    memory_reservation : int, optional
+        Bytes of address space for each linear memory. By default 4 GiB, with room for some 10 000 VMs in a process;
+        64 MiB when the address space is limited. With less than a guest's memory may become, every access is
+        checked in software (10 to 25 % slower) and memories may move when they grow. Fuel does not depend on it.
+
+    Examples
+    --------
+    >>> compiled = Engine().compile(bytes.fromhex("0061736d01000000"))
+    >>> compiled.native_bytes > 0
+    True
+    """
+
+    def __init__(self, cache: CodeCache | None = None, memory_reservation: int | None = None) -> None:
+        self._cache = cache
+        self._reservation = _default_reservation() if memory_reservation is None else memory_reservation
+        self._natives: dict[bool, NativeEngine] = {}
+        self._compiled: weakref.WeakValueDictionary[bytes, Compiled] = weakref.WeakValueDictionary()
+        self._recent: collections.deque[Compiled] = collections.deque(maxlen=RECENT)
+        self._lock = threading.RLock()
+
+    def compile(self, data: bytes, interruptible: bool = False) -> Compiled:
+        """Native code for a module.
+
+        Parameters
+        ----------
+        data : bytes
+            The module in the binary format.
+        interruptible : bool
+            Compile for VMs with a deadline at once, not at the first of them.
+
+        Raises
+        ------
+        ModuleError
+            The bytes are no module, or the module is not valid.
+        NotModelled
+            The module needs a feature that V8 has and Wasmtime has not.
+        """
+        data = bytes(data)
+        with self._lock:
+            compiled = self._compiled.get(data)
+            if compiled is None:
+                compiled = Compiled(self, parse_module(data))
+                self.native(compiled, interruptible)
+                self._compiled[compiled.facts.data] = compiled
+            if compiled not in self._recent:
+                self._recent.append(compiled)
+            return compiled
+
+    def native(self, compiled: Compiled, interruptible: bool) -> tuple[NativeEngine, wasmtime.Module]:
+        """See :meth:`Compiled.native`."""
+        with self._lock:
+            native = self._natives.get(interruptible)
+            if native is None:
+                native = self._natives[interruptible] = NativeEngine(Settings(interruptible, self._reservation))
+            module = compiled._modules.get(interruptible)
+            if module is None:
+                module = compiled._modules[interruptible] = native.compile(compiled.facts, self._cache)
+            return native, module
+
+
+@functools.cache
+def shared_engine() -> Engine:
+    """The process's engine, with the user's cache: for everybody who has no reason to have an own one."""
+    return Engine(CodeCache())
+
+
+def _default_reservation() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return RESERVATION_BYTES if limit == resource.RLIM_INFINITY else SMALL_RESERVATION_BYTES
+
+
+def _sentence(report: str) -> str:
+    """The engine's report on one line, the cause last."""
+    return ": ".join(line.strip() for line in report.splitlines() if line.strip() and line.strip() != "Caused by:")

@@ -1,0 +1,100 @@
+"""What a figure is, where figures are kept, and how contestants are timed against each other."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a figure came to: its value in the unit it was registered with, and whatever explains it."""
+
+    value: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A benchmark and its bar: ``at_least`` for what should be large, ``at_most`` for what should be small."""
+
+    name: str
+    run: Callable[[], Outcome]
+    unit: str = "x"
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def meets(self, value: float) -> bool:
+        """Is ``value`` on the right side of the bar? Without a bar everything is."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+
+REGISTRY: dict[str, Figure] = {}
+
+
+def figure(
+    name: str, *, unit: str = "x", at_least: float | None = None, at_most: float | None = None
+) -> Callable[[Callable[[], Outcome]], Callable[[], Outcome]]:
+    """Register a function without arguments as the figure ``name``."""
+
+    def register(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
+        if name in REGISTRY:
+            raise ValueError(f"two figures are named {name}")
+        REGISTRY[name] = Figure(name, run, unit, at_least, at_most)
+        return run
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Seconds that each contestant took, round by round."""
+
+    seconds: Mapping[str, list[float]]
+
+    def ratios(self, fast: str, slow: str) -> list[float]:
+        """How many times faster ``fast`` was than ``slow``, in each round."""
+        return [s / f for f, s in zip(self.seconds[fast], self.seconds[slow], strict=True)]
+
+    def outcome(self, fast: str, slow: str, **details: Any) -> Outcome:
+        """Give the median over rounds of how many times faster ``fast`` was than ``slow``.
+
+        The ratio is taken within a round, in which both met the same machine; so it hardly moves when the machine
+        is slowed down half-way, as the ratio of two medians does.
+        """
+        ratios = self.ratios(fast, slow)
+        return Outcome(
+            median(ratios),
+            {
+                "fast": fast,
+                "slow": slow,
+                "range": [round(min(ratios), 3), round(max(ratios), 3)],
+                "median_seconds": {name: round(median(self.seconds[name]), 6) for name in (fast, slow)},
+                **details,
+            },
+        )
+
+
+def race(
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 7, clock: Callable[[], float] = perf_counter
+) -> Race:
+    """Time the contestants in turns, each once a round, after one round that does not count.
+
+    Every other round goes backwards, so that none always runs in the wake of the same other one. Garbage is
+    collected before each turn and the collector stays on, as in real runs.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for run in contestants.values():
+        run()
+    for number in range(rounds):
+        order = list(contestants.items())
+        for name, run in reversed(order) if number % 2 else order:
+            gc.collect()
+            start = clock()
+            run()
+            seconds[name].append(clock() - start)
+    return Race(seconds)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+RIGHT = "static_resources: {listeners: []}\n"
+UNKNOWN_FIELD = "static_resources: {listeners: [{nope: 1}]}\n"
+JUDGES = ["sim", pytest.param("envoy", marks=pytest.mark.envoy)]
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path) -> Path:
+    path = tmp_path / "envoy.yaml"
+    path.write_text(RIGHT)
+    return path
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_a_right_one(run: Run, bootstrap: Path, judge: str) -> None:
+    done = run("validate", bootstrap, "--on", judge)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"{bootstrap}: ")
+    as_json = run("validate", bootstrap, "--on", judge, "--json")
+    assert as_json.json() == {"file": str(bootstrap), "on": judge, "usable": True, "findings": []}
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [(UNKNOWN_FIELD, "nope"), ("static_resources: {listeners: 1}\n", "listeners"), ("a: [\n", "")],
+)
+def test_a_wrong_one(run: Run, bootstrap: Path, judge: str, text: str, word: str) -> None:
+    bootstrap.write_text(text)
+    done = run("validate", bootstrap, "--on", judge)
+    assert (done.status, done.out) == (2, "")
+    assert "envoy.yaml" in done.err
+    assert word in done.err
+    as_json = run("validate", bootstrap, "--on", judge, "--json")
+    assert as_json.status == 2
+    report = as_json.json()
+    assert report["usable"] is False
+    assert all(finding["message"] in done.err for finding in report["findings"])
+
+
+def test_where_and_what_to_do(run: Run, bootstrap: Path) -> None:
+    bootstrap.write_text("static_resources:\n  listeners:\n  - name: a\n    udp_listener_config: {}\n")
+    done = run("validate", bootstrap)
+    assert done.status == 2
+    assert f"{bootstrap}:4:static_resources.listeners[0].udp_listener_config: not modelled" in done.err
+    assert "--ignore-unmodelled" in done.err
+
+
+def test_what_changes_nothing_is_said(run: Run, bootstrap: Path) -> None:
+    bootstrap.write_text("stats_flush_interval: 1s\n")
+    done = run("validate", bootstrap)
+    assert done.status == 0
+    assert "changes nothing here: stats_flush_interval" in done.out
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_a_missing_one(run: Run, tmp_path: Path, judge: str) -> None:
+    done = run("validate", tmp_path / "none.yaml", "--on", judge)
+    assert (done.status, done.out) == (2, "")
+    assert "none.yaml" in done.err
+
+
+def test_the_modelled_fields(run: Run) -> None:
+    rows = {(row["message"], row["field"]): row["status"] for row in run("validate", "--fields", "--json").json()}
+    listener = "envoy.config.listener.v3.Listener"
+    assert rows[listener, "filter_chains"] == "modelled"
+    assert rows[listener, "udp_listener_config"] == "not modelled"
+    done = run("validate", "--fields")
+    assert done.status == 0
+    assert listener in done.out
+    assert "udp_listener_config" not in done.out
+
+
+def test_a_file_or_fields(run: Run) -> None:
+    done = run("validate")
+    assert done.status == 2
+    assert "--fields" in done.err

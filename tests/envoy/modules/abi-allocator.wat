@@ -1,0 +1,21 @@
+;; An allocator with bad answers, chosen by the size of the plugin's configuration: 1 null, 2 a block that crosses
+;; the end of memory (and ends there for one byte), 3 a block beyond it, 4 a trap in the middle of a host call.
+(module
+  (import "env" "proxy_get_buffer_bytes" (func $bytes (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_property" (func $property (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "plugin_name")
+  (global $size (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func $allocate (export "malloc") (param i32) (result i32)
+    (if (i32.eq (global.get $size) (i32.const 1)) (then (return (i32.const 0))))
+    (if (i32.eq (global.get $size) (i32.const 2)) (then (return (i32.const 65535))))
+    (if (i32.eq (global.get $size) (i32.const 3)) (then (return (i32.const 65536))))
+    (unreachable))
+  (func (export "proxy_on_configure") (param $context i32) (param $size i32) (result i32)
+    (global.set $size (local.get $size))
+    (drop (call $bytes (i32.const 7) (i32.const 0) (i32.const 99) (i32.const 64) (i32.const 68)))
+    (drop (call $property (i32.const 0) (i32.const 11) (i32.const 64) (i32.const 68)))
+    (i32.const 1))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+)

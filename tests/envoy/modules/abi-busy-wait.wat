@@ -1,0 +1,21 @@
+;; Waits by looking at the clock: 20 us in on_configure, 100 us a request. Time must pass while a guest runs, or this
+;; never ends.
+(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "waited")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func $now (result i64)
+    (drop (call $time (i32.const 1) (i64.const 1) (i32.const 64)))
+    (i64.load (i32.const 64)))
+  (func $wait (param $ns i64) (local $end i64)
+    (local.set $end (i64.add (call $now) (local.get $ns)))
+    (loop $again (br_if $again (i64.lt_u (call $now) (local.get $end))))
+    (drop (call $log (i32.const 2) (i32.const 0) (i32.const 6))))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (call $wait (i64.const 20000)) (i32.const 1))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (call $wait (i64.const 100000))
+    (i32.const 0))
+)

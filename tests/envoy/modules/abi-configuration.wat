@@ -1,0 +1,17 @@
+;; Logs the configurations of VM and plugin where each is told (with its size), and in a stream.
+(module
+  (import "env" "proxy_get_buffer_bytes" (func $bytes (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func $read (param $type i32)
+    (i32.store (i32.const 64) (i32.const 0))
+    (i32.store (i32.const 68) (i32.const 0))
+    (drop (call $bytes (local.get $type) (i32.const 0) (i32.const 9999) (i32.const 64) (i32.const 68)))
+    (drop (call $log (i32.const 2) (i32.load (i32.const 64)) (i32.load (i32.const 68)))))
+  (func $both (call $read (i32.const 6)) (call $read (i32.const 7)))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (call $both) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (call $both) (i32.const 1))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $both) (i32.const 0))
+)

@@ -1,0 +1,23 @@
+;; One counter and one gauge, moved at configuration and by each request on whatever thread: the process has one of
+;; each, however many VMs define it.
+(module
+  (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
+  (import "env" "proxy_get_metric" (func $get (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "configured")
+  (data (i32.const 16) "requests")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (drop (call $define (i32.const 0) (i32.const 0) (i32.const 10) (i32.const 64)))
+    (drop (call $define (i32.const 1) (i32.const 16) (i32.const 8) (i32.const 68)))
+    (drop (call $increment (i32.load (i32.const 64)) (i64.const 1)))
+    (i32.const 1))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $increment (i32.load (i32.const 68)) (i64.const 10)))
+    (i32.const 0))
+  (func (export "proxy_on_log") (param i32)
+    (drop (call $increment (i32.load (i32.const 68)) (i64.const -1))))
+)

@@ -1,0 +1,16 @@
+;; Memory and table that the module imports: the host makes them, of the size wanted.
+(module
+  (import "env" "memory" (memory 2))
+  (import "env" "__indirect_function_table" (table 4 funcref))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (export "memory" (memory 0))
+  (data (i32.const 65536) "imported")
+  (elem (i32.const 1) $speak)
+  (type $word (func))
+  (func $speak (drop (call $log (i32.const 2) (i32.const 65536) (i32.const 8))))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (call_indirect (type $word) (i32.const 1))
+    (memory.size))
+)

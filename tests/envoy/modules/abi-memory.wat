@@ -1,0 +1,31 @@
+;; Memory that grows while it runs: the host checks against the new size, and sees what was written there; growing
+;; past 1 GiB is refused.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_buffer_bytes" (func $bytes (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "emscripten_notify_memory_growth" (func $grown (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "in new memory")
+  (func (export "proxy_abi_version_0_2_1"))
+  ;; The host asks for a block in the middle of its call, and gets it in memory that was not there before.
+  (func (export "malloc") (param i32) (result i32)
+    (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)))
+  (func $say (param $at i32) (param $size i32) (drop (call $log (i32.const 2) (local.get $at) (local.get $size))))
+  ;; Shows a number in the trace: level 6 is refused, so nothing is logged.
+  (func $show (param i32) (drop (call $log (i32.const 6) (local.get 0) (i32.const 0))))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (call $say (i32.const 65530) (i32.const 13))
+    (call $show (memory.grow (i32.const 2)))
+    (call $grown (i32.const 0))
+    (memory.copy (i32.const 65530) (i32.const 0) (i32.const 13))
+    (call $say (i32.const 65530) (i32.const 13))
+    (memory.copy (i32.const 196595) (i32.const 0) (i32.const 13))
+    (call $say (i32.const 196595) (i32.const 13))
+    (call $say (i32.const 196596) (i32.const 13))
+    (drop (call $bytes (i32.const 7) (i32.const 0) (i32.const 99) (i32.const 64) (i32.const 68)))
+    (call $say (i32.load (i32.const 64)) (i32.load (i32.const 68)))
+    (call $show (memory.size))
+    (call $show (memory.grow (i32.const 16384)))
+    (call $show (memory.size))
+    (i32.const 1))
+)

@@ -1,0 +1,18 @@
+;; Logs one word from the start function, a root's callbacks, the allocator and a stream: what stands before it.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_buffer_bytes" (func $bytes (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "hello")
+  (func $hello (drop (call $log (i32.const 2) (i32.const 0) (i32.const 5))))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (call $hello) (i32.const 4096))
+  (func (export "_start") (call $hello))
+  (func (export "proxy_on_context_create") (param i32 i32) (call $hello))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32)
+    (drop (call $bytes (i32.const 6) (i32.const 0) (i32.const 100) (i32.const 64) (i32.const 68)))
+    (call $hello)
+    (i32.const 1))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $hello) (i32.const 0))
+  (func (export "proxy_on_done") (param i32) (result i32) (call $hello) (i32.const 1))
+)

@@ -1,0 +1,20 @@
+;; Three ticks, 40 ms apart, then no more. A request starts the timer again: from its stream, for its root.
+(module
+  (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "tick")
+  (global $ticks (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func $start
+    (global.set $ticks (i32.const 0))
+    (drop (call $period (i32.const 40))))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (call $start) (i32.const 1))
+  (func (export "proxy_on_tick") (param i32)
+    (drop (call $log (i32.const 2) (i32.const 0) (i32.const 4)))
+    (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+    (if (i32.eq (global.get $ticks) (i32.const 3)) (then (drop (call $period (i32.const 0))))))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $start) (i32.const 0))
+)

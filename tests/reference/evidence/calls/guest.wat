@@ -1,0 +1,16 @@
+;; Places what the host gives it at an address drawn by random_get, as a hardened allocator would.
+(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 16) ":path")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32)
+    (i32.add (i32.const 1024) (i32.mul (i32.const 16) (i32.load16_u (i32.const 64)))))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $random (i32.const 64) (i32.const 2)))
+    (i32.store16 (i32.const 64) (i32.and (i32.load16_u (i32.const 64)) (i32.const 4095)))
+    (drop (call $get (i32.const 0) (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 36)))
+    (drop (call $log (i32.const 2) (i32.load (i32.const 32)) (i32.load (i32.const 36))))
+    (i32.const 0)))
