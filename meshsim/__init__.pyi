@@ -1,4 +1,11 @@
 # The flat namespace: what `import meshsim as ms` offers. Read by type checkers, and at run time by lazy-loader.
+from .envoy.outcome import ReplayResult as ReplayResult
+from .envoy.outcome import Response as Response
+from .envoy.proxy import AbiLine as AbiLine
+from .envoy.proxy import Envoy as Envoy
+from .envoy.replay import replay as replay
+from .envoy.requests import Request as Request
+from .envoy.requests import load_requests as load_requests
 from .errors import ConfigError as ConfigError
 from .errors import DeadlineExceeded as DeadlineExceeded
 from .errors import GuestTrap as GuestTrap

@@ -69,14 +69,14 @@ def _pairs_of(block: bytes) -> Iterable[Pair]:
 
 
 def split_path(path: bytes) -> list[bytes]:
-    """Segments of a property path; one trailing NUL is harmless.
+    """Segments of a property path; one trailing NUL is harmless, an empty path has none.
 
     Examples
     --------
     >>> split_path(b"request\\0headers\\0host\\0")
     [b'request', b'headers', b'host']
     """
-    return path.removesuffix(b"\0").split(b"\0")
+    return path.removesuffix(b"\0").split(b"\0") if path else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,13 @@ def encode_value(value: PropertyValue | None) -> bytes:
         case Nanoseconds():
             return struct.pack("<q", value.value)
         case Mapping():
-            return encode_pairs([(key, encode_value(item)) for key, item in value.items()])
+            return _encode_list([(key, encode_value(item)) for key, item in value.items()])
         case None:
             raise Unserialisable("null")
         case _:
-            return encode_pairs([(encode_value(item), b"") for item in value])
+            return _encode_list([(encode_value(item), b"") for item in value])
+
+
+def _encode_list(pairs: Sequence[Pair]) -> bytes:
+    """Serialise pairs; unlike an empty header map, an empty map or list is a count of zero."""
+    return encode_pairs(pairs) or struct.pack("<I", 0)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _GRPC_STATUS_MAX = 16
 
 
-class Refusal(Exception):  # noqa: N818 - an answer to the guest, not an error of the program
+class Refusal(Exception):
     """A host function ends early with a status."""
 
     def __init__(self, status: Status) -> None:
@@ -132,6 +132,8 @@ class HostCalls:
     def proxy_get_property(self, path: int, path_size: int, pointer_out: int, size_out: int) -> int:
         """Give an attribute, serialised."""
         segments = split_path(self._read(path, path_size))
+        if not segments:
+            return Status.SERIALIZATION_FAILURE
         try:
             value = encode_value(self._context.host.get_property(segments))
         except PropertyUnavailable as unavailable:
@@ -349,8 +351,8 @@ class HostCalls:
     # -- contexts ----------------------------------------------------------------------------------------------------
 
     def proxy_set_effective_context(self, context_id: int) -> int:
-        """Act for another context until this call into the module returns."""
-        if context_id not in self._wasm.contexts:
+        """Act for another context until this call into the module returns; 0 is the called one again."""
+        if context_id and context_id not in self._wasm.contexts:
             return Status.BAD_ARGUMENT
         self._wasm.effective_id = context_id
         return Status.OK

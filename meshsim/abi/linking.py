@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from meshsim.abi.constants import LogLevel, Status
 from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
 from meshsim.abi.signatures import WASI_MODULES, HostFunction, offered
-from meshsim.abi.wasi import Wasi
+from meshsim.abi.wasi import NOTCAPABLE, Wasi
 from meshsim.errors import GuestTrap, LinkError
 from meshsim.wasm import FuncType, HostImport
 
@@ -72,6 +73,8 @@ def _bind(wasm: ProxyWasm, call: HostCall, function: HostFunction) -> HostCall:
 
 def _checked(wasm: ProxyWasm, call: HostCall, name: str) -> HostCall:
     """Trap where the function is not allowed now; turn a refusal into the status that the guest gets."""
+    if not wasm.may(name):
+        return _denied(wasm, name)
 
     def host_call(*arguments: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
@@ -80,6 +83,19 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str) -> HostCall:
             return call(*arguments)
         except Refusal as refusal:
             return refusal.status
+
+    return host_call
+
+
+def _denied(wasm: ProxyWasm, name: str) -> HostCall:
+    """Stand for a function that the configuration withholds: it logs and refuses."""
+    proxy = name.startswith("proxy_")
+    kind = "proxy-wasm" if proxy else "WASI"
+    answer = None if name == "proc_exit" else Status.INTERNAL_FAILURE if proxy else NOTCAPABLE
+
+    def host_call(*_: int) -> int | None:
+        wasm.host.report(LogLevel.ERROR, f"Attempted call to restricted {kind} capability: {name}")
+        return answer
 
     return host_call
 

@@ -66,7 +66,7 @@ class LocalResponse:
     grpc_status: int | None
 
 
-class PropertyUnavailable(Exception):  # noqa: N818 - a condition, not an error of the program
+class PropertyUnavailable(Exception):
     """A property that cannot be read; ``status`` is what the guest gets."""
 
     def __init__(self, status: Status) -> None:

@@ -82,6 +82,8 @@ class ProxyWasm:
         What stands behind context 0 (it sees no stream).
     vm_configuration : bytes
         The VM's configuration.
+    capabilities : set of str, optional
+        Names of the callbacks and host functions that the module may have; all when it is left out.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class ProxyWasm:
         vm_context_host: ContextHost,
         vm_configuration: bytes = b"",
         limits: Limits | None = None,
+        capabilities: frozenset[str] | None = None,
     ) -> None:
         self.code = code
         self.version = code.version
@@ -109,6 +112,7 @@ class ProxyWasm:
         self._callbacks: dict[str, Guest | None] = {}
         self._record = host.record
         self._limits = limits or Limits()
+        self.capabilities = capabilities
         self._allocate: Guest | None = None
         self._allocator = ""
         self.allowed: frozenset[str] | None = None
@@ -133,7 +137,8 @@ class ProxyWasm:
         start_functions = self._find_start_functions()
         self._find_allocator()
         for callback in callbacks(self.version).values():
-            self._callbacks[callback.name] = self._export(callback.name, callback.type)
+            function = self._export(callback.name, callback.type)
+            self._callbacks[callback.name] = function if self.may(callback.name) else None
         for name, function, arguments in start_functions:
             if self.fail_state is not FailState.RUNTIME_ERROR:
                 with self._restricted(STARTING):
@@ -228,6 +233,10 @@ class ProxyWasm:
         return self.contexts.get(self.effective_id, self.current) if self.effective_id else self.current
 
     # -- calling -----------------------------------------------------------------------------------------------
+
+    def may(self, capability: str) -> bool:
+        """Whether the configuration lets the module have a callback or host function."""
+        return self.capabilities is None or capability in self.capabilities
 
     def exports(self, callback: str) -> bool:
         """Whether the module has a callback."""

@@ -195,11 +195,7 @@ _CALLBACKS = (
 HOST_FUNCTIONS: tuple[HostFunction, ...] = (
     *(HostFunction(ENV, f"proxy_{name}", func_type(t), versions, why) for name, t, versions, why in _PROXY),
     *(HostFunction(ENV, name, func_type(t), versions, why) for name, t, versions, why in _ENVOY),
-    *(
-        HostFunction(module, name, func_type(t), _ALL, why)
-        for module in WASI_MODULES
-        for name, t, why in _WASI
-    ),
+    *(HostFunction(module, name, func_type(t), _ALL, why) for module in WASI_MODULES for name, t, why in _WASI),
 )
 
 CALLBACKS: tuple[Callback, ...] = tuple(

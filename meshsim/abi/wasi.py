@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from meshsim.abi.proxy_wasm import ProxyWasm
 
-SUCCESS, BADF, NOTDIR, FAULT, INVAL, NOENT, NOSYS, NOTSUP = 0, 8, 20, 21, 28, 44, 52, 58
+SUCCESS, BADF, NOTDIR, FAULT, INVAL, NOENT, NOSYS, NOTSUP, NOTCAPABLE = 0, 8, 20, 21, 28, 44, 52, 58, 76
 
 _STDOUT, _STDERR = 1, 2
 _REALTIME, _MONOTONIC = 0, 1
@@ -91,10 +91,10 @@ class Wasi:
             return FAULT
         if fd not in (_STDOUT, _STDERR):
             return BADF
-        message = text.removesuffix(b"\n")
-        if message:
+        if text:
             level = LogLevel.INFO if fd == _STDOUT else LogLevel.ERROR
-            self._host.log(level, f"wasm log{self._wasm.acting.log_prefix}: {guest_text(message)}")
+            message = guest_text(text.removesuffix(b"\n"))
+            self._host.log(level, f"wasm log{self._wasm.acting.log_prefix}: {message}")
         return self._put(written_out, struct.pack("<I", len(text)))
 
     def fd_pwrite(self, fd: int, vectors: int, count: int, offset: int, written_out: int) -> int:
@@ -120,14 +120,15 @@ class Wasi:
         return self._unusual("fd_close")
 
     def _unusual(self, name: str) -> int:
-        self._host.report(LogLevel.ERROR, f"wasi_unstable {name}")
+        self._host.report(LogLevel.TRACE, f"wasi_unstable {name}")
         return SUCCESS
 
     def fd_fdstat_get(self, fd: int, stat_out: int) -> int:
-        """Describe the two output descriptors: they may be written."""
+        """Describe the two output descriptors: they may be written. Envoy does not check where to."""
         if fd not in (_STDOUT, _STDERR):
             return BADF
-        return self._put(stat_out, struct.pack("<QQQ", 0, _RIGHT_TO_WRITE, 0))
+        self._put(stat_out, struct.pack("<QQQ", 0, _RIGHT_TO_WRITE, 0))
+        return SUCCESS
 
     def fd_tell(self, fd: int, offset_out: int) -> int:
         """Give place 0 of the output descriptors."""

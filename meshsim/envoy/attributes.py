@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Protocol
 from meshsim.abi.codec import Nanoseconds, PropertyValue, Uint
 from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.ports import HeaderMap, PropertyUnavailable
-from meshsim.envoy.config.core import Metadata, Node
+from meshsim.envoy.config.core import Locality, Metadata, Node
 
 if TYPE_CHECKING:
     from meshsim.envoy.stream import Stream
 
 _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
+#: Bits of ``response.flags``: Envoy's ``CoreResponseFlag``.
+FLAG_BITS = {"UH": 1, "UT": 2, "UF": 5, "UC": 6, "NR": 8, "DC": 14, "UPE": 23, "NC": 24, "DPE": 18}
 _GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
@@ -72,12 +74,14 @@ def _joined(headers: HeaderMap | None, name: bytes) -> bytes:
     return b",".join(values)
 
 
-def _as_mapping(headers: HeaderMap | None) -> Mapping[bytes, PropertyValue]:
-    return {key: _joined(headers, key) for key, _ in headers.pairs()} if headers else _EmptyMap()
+class _Headers(dict[bytes, PropertyValue]):
+    """A header map as an attribute: one entry a name, looked up without case."""
 
+    def __init__(self, headers: HeaderMap | None) -> None:
+        super().__init__((key, _joined(headers, key)) for key, _ in (headers.pairs() if headers else ()))
 
-class _EmptyMap(dict[bytes, PropertyValue]):
-    """An empty map; unlike an empty header map it is serialised as a count of zero."""
+    def get(self, key: bytes, default: PropertyValue | None = None) -> PropertyValue | None:  # type: ignore[override]
+        return super().get(key.lower(), default)
 
 
 def _path_part(view: View, part: str) -> bytes:
@@ -179,7 +183,7 @@ def _host_name(view: View) -> bytes:
 def _metadata(metadata: Metadata | None) -> PropertyValue:
     """Metadata messages can be walked; a whole one that holds nothing serialises to nothing."""
     if metadata is None or not metadata.filter_metadata:
-        return _Message({b"filter_metadata": _EmptyMap()})
+        return _Message({b"filter_metadata": {}})
     return _Message({b"filter_metadata": _from_json(metadata.filter_metadata)})
 
 
@@ -203,23 +207,29 @@ class _Message(dict[bytes, PropertyValue]):
 
 
 def _node(view_node: Node) -> PropertyValue:
-    fields: dict[bytes, PropertyValue] = {
-        b"id": view_node.id.encode(),
-        b"cluster": view_node.cluster.encode(),
-        b"metadata": _from_json(dict(view_node.metadata or {})),
-    }
-    if view_node.locality is not None:
-        place = view_node.locality
-        fields[b"locality"] = _Message(
-            {b"region": place.region.encode(), b"zone": place.zone.encode(), b"sub_zone": place.sub_zone.encode()}
-        )
-    return _Message(fields)
+    place = view_node.locality or Locality()
+    return _Message(
+        {
+            b"id": view_node.id.encode(),
+            b"cluster": view_node.cluster.encode(),
+            b"metadata": _from_json(dict(view_node.metadata or {})),
+            b"locality": _Message(
+                {b"region": place.region.encode(), b"zone": place.zone.encode(), b"sub_zone": place.sub_zone.encode()}
+            ),
+        }
+    )
 
 
-_CERTIFICATES = (
-    "tls_version subject_local_certificate subject_peer_certificate dns_san_local_certificate "
-    "dns_san_peer_certificate uri_san_local_certificate uri_san_peer_certificate sha256_peer_certificate_digest"
-).split()
+_CERTIFICATES = [
+    "tls_version",
+    "subject_local_certificate",
+    "subject_peer_certificate",
+    "dns_san_local_certificate",
+    "dns_san_peer_certificate",
+    "uri_san_local_certificate",
+    "uri_san_peer_certificate",
+    "sha256_peer_certificate_digest",
+]
 
 _REQUEST: dict[str, Getter] = {
     "path": lambda v: v.header(b":path"),
@@ -231,7 +241,7 @@ _REQUEST: dict[str, Getter] = {
     "referer": lambda v: v.header(b"referer"),
     "useragent": lambda v: v.header(b"user-agent"),
     "id": lambda v: v.header(b"x-request-id"),
-    "headers": lambda v: _as_mapping(v.request),
+    "headers": lambda v: _Headers(v.request),
     "headers_bytes": lambda v: _bytes(v.request),
     "time": lambda v: Nanoseconds(v.plugin.epoch_ns + v.stream.info.started_ns),
     "protocol": lambda v: v.stream.info.protocol.encode(),
@@ -243,11 +253,11 @@ _REQUEST: dict[str, Getter] = {
 _RESPONSE: dict[str, Getter] = {
     "code": _code,
     "code_details": _details,
-    "flags": lambda v: 0,
+    "flags": lambda v: sum(1 << FLAG_BITS[flag] for flag in set(v.stream.info.flags)),
     "grpc_status": _grpc_status,
-    "headers": lambda v: _as_mapping(v.response),
+    "headers": lambda v: _Headers(v.response),
     "headers_bytes": lambda v: _bytes(v.response),
-    "trailers": lambda v: _as_mapping(v.trailers),
+    "trailers": lambda v: _Headers(v.trailers),
     "size": lambda v: v.stream.info.bytes_sent,
     "total_size": lambda v: _bytes(v.response) + _bytes(v.trailers) + v.stream.info.bytes_sent,
     "backend_latency": _backend_latency,
@@ -278,7 +288,9 @@ _XDS: dict[str, Getter] = {
     "node": lambda v: _node(v.plugin.node),
     "cluster_name": lambda v: _route_cluster(v).encode(),
     "cluster_metadata": lambda v: _metadata(None) if _route_cluster(v) else None,
-    "listener_direction": lambda v: _DIRECTIONS[str(getattr(v.stream.info.listener, "traffic_direction", "UNSPECIFIED"))],
+    "listener_direction": lambda v: _DIRECTIONS[
+        str(getattr(v.stream.info.listener, "traffic_direction", "UNSPECIFIED"))
+    ],
     "listener_metadata": lambda v: _metadata(getattr(v.stream.info.listener, "metadata", None)),
     "route_name": _route_name,
     "route_metadata": lambda v: _metadata(v.stream.route.route.metadata if v.stream.route else None),
@@ -316,8 +328,6 @@ def plugin_attribute(path: Sequence[bytes], plugin: PluginNames) -> PropertyValu
         return None
     if list(path[:2]) == [b"xds", b"node"]:
         return _walk(_node(plugin.node), path[2:])
-    if list(path) == [b""]:
-        return None
     raise PropertyUnavailable(Status.NOT_FOUND)
 
 
@@ -383,5 +393,3 @@ def _walk(value: PropertyValue | None, path: Sequence[bytes]) -> PropertyValue |
             raise PropertyUnavailable(Status.NOT_FOUND)
         value = found
     return b"" if isinstance(value, _Message) and not any(value.values()) else value
-
-

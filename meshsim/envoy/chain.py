@@ -27,7 +27,6 @@ from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap
 
-
 Action = TypeVar("Action", HeadersAction, DataAction, TrailersAction)
 
 
@@ -196,8 +195,8 @@ class Chain:
     # -- what filters ask ------------------------------------------------------------------------------------------
 
     def resume(self, slot: Slot) -> None:
-        """Continue behind (or with) a filter that had stopped."""
-        if not self.sink.open() or self.aborted or slot.state is Iteration.CONTINUE:
+        """Continue behind (or with) a filter, also with one that is only about to stop."""
+        if not self.sink.open() or self.aborted:
             return
         slot.start_with_itself = slot.state in STOPPED_ALL
         slot.state = Iteration.CONTINUE

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.codec import bodiless_status, request_to_wire, response_from_wire
+from meshsim.envoy.codec import bodiless_status, request_to_wire, response_from_wire, unsendable
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread
@@ -28,6 +28,12 @@ class UpstreamFailure:
     body: bytes
     details: str
     flag: str
+
+
+def _removed(what: str) -> UpstreamFailure:
+    """Tell of a request that the filters left in a state that cannot be sent."""
+    details = f"filter_removed_required_request_headers{{{'_'.join(what.split())}}}"
+    return UpstreamFailure(503, what.encode("utf-8", "surrogateescape"), details, "")
 
 
 def _reset(reason: str, flag: str) -> UpstreamFailure:
@@ -129,9 +135,7 @@ class _Idle:
 class Upstream:
     """One request to a host."""
 
-    def __init__(
-        self, cluster: Cluster, address: Address, taker: ResponseTaker, headers: HeaderMap, end: bool
-    ) -> None:
+    def __init__(self, cluster: Cluster, address: Address, taker: ResponseTaker, headers: HeaderMap, end: bool) -> None:
         self._cluster = cluster
         self._address = address
         self._taker = taker
@@ -140,6 +144,7 @@ class Upstream:
         self._over = False
         self._close_after = False
         self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body)
+        self._unsendable = unsendable(headers)
         self._pending: list[Part] = [request_to_wire(headers, end)]
         self._socket: Socket | None = cluster.idle_connection(address)
         if self._socket:
@@ -179,11 +184,12 @@ class Upstream:
             self._pending.append(part)
 
     def _connect(self) -> None:
-        if self._over:
-            return
+        """Connect; a connection that nobody waits for any more is kept for later requests."""
         server = self._cluster.find(self._address)
         if server is None:
             self._fail(REFUSED)
+        elif self._over:
+            self._cluster.release(self._address, server.accept(self._cluster.thread))
         else:
             self._connected(server.accept(self._cluster.thread))
 
@@ -191,6 +197,11 @@ class Upstream:
         self._socket = socket
         socket.reader = self
         self._cluster.stats.add("upstream_rq_total")
+        if self._unsendable:
+            self._over = True
+            socket.close()
+            self._taker.upstream_failed(_removed(self._unsendable))
+            return
         for part in self._pending:
             socket.write(part)
         self._pending.clear()

@@ -10,9 +10,11 @@ import re
 from meshsim.envoy.headers import HeaderMap, Kind, Pair
 from meshsim.envoy.wire import Head
 
-_METHODS = frozenset(b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL "
-                     b"MOVE M-SEARCH NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE "
-                     b"SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split())
+_METHODS = frozenset(
+    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL "
+    b"MOVE M-SEARCH NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE "
+    b"SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
+)
 _BODILESS_METHODS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
@@ -34,7 +36,7 @@ def response_to_wire(headers: HeaderMap, end: bool, *, to_head: bool) -> Head:
     """Write a response's head; ``to_head`` says that it answers HEAD."""
     pairs = _plain(headers)
     status = int(headers.get(b":status") or 0)
-    if b"content-length" not in headers and status >= 200 and status != _NO_CONTENT:
+    if b"content-length" not in headers and not bodiless_status(status):
         if end and not to_head:
             pairs.append((b"content-length", b"0"))
         else:
@@ -44,11 +46,15 @@ def response_to_wire(headers: HeaderMap, end: bool, *, to_head: bool) -> Head:
 
 def _plain(headers: HeaderMap) -> list[Pair]:
     host = [(b"host", value) for key, value in headers if key == b":authority"]
-    return host + [
-        (key, value.strip(b" \t"))
-        for key, value in headers
-        if key[:1] != b":" and key != b"transfer-encoding"
-    ]
+    plain = [pair for pair in headers if pair[0][:1] != b":" and pair[0] != b"transfer-encoding"]
+    return host + [pair for key, value in plain for pair in _lines(key, value)]
+
+
+def _lines(key: bytes, value: bytes) -> list[Pair]:
+    """What a reader sees of a header: a line end in a value, which Envoy writes as it is, begins another one."""
+    first, *others = value.split(b"\r\n")
+    split = [line.partition(b":") for line in others]
+    return [(key, first.strip(b" \t")), *((name, rest.strip(b" \t")) for name, _, rest in split)]
 
 
 def request_from_wire(head: Head) -> HeaderMap:
@@ -58,7 +64,7 @@ def request_from_wire(head: Head) -> HeaderMap:
         name = key.lower()
         headers.add(b":authority" if name == b"host" else name, value.strip(b" \t"))
     _set_target(headers, head.target)
-    headers.replace(b":method", head.method)
+    headers.put(b":method", head.method)
     return headers
 
 
@@ -67,10 +73,10 @@ def _set_target(headers: HeaderMap, target: bytes) -> None:
     scheme, mark, rest = target.partition(b"://")
     if mark:
         authority, slash, path = rest.partition(b"/")
-        headers.replace(b":authority", authority)
-        headers.replace(b":scheme", scheme.lower())
+        headers.put(b":authority", authority)
+        headers.put(b":scheme", scheme.lower())
         target = slash + path or b"/"
-    headers.replace(b":path", target)
+    headers.put(b":path", target)
 
 
 def response_from_wire(head: Head) -> HeaderMap:
@@ -87,9 +93,30 @@ def unreadable(head: Head) -> int:
     encoding = head.value(b"transfer-encoding")
     if head.method not in _METHODS or not all(_NAME.fullmatch(key) for key, _ in head.headers):
         return 400
-    if length is not None and not length.isdigit():
+    if (length is not None and not length.isdigit()) or not _readable_target(head):
         return 400
     return 501 if encoding is not None and encoding.lower() != b"chunked" else 0
+
+
+def _readable_target(head: Head) -> bool:
+    """A path, an absolute URL, or ``*`` for OPTIONS."""
+    if head.method == b"CONNECT":
+        return False
+    return head.target.startswith(b"/") or b"://" in head.target or (head.target, head.method) == (b"*", b"OPTIONS")
+
+
+def unsendable(headers: HeaderMap) -> str:
+    """Say what keeps a request from being written upstream; empty when nothing does."""
+    for name in (b":method", b":path"):
+        if not headers.get(name):
+            return f"missing required header: {name.decode()}"
+    for key, value in headers:
+        text = key.decode("utf-8", "surrogateescape")
+        if key[:1] != b":" and not _NAME.fullmatch(key):
+            return f"invalid header name: {text}"
+        if any(code in value for code in b"\0\r\n"):
+            return f"invalid header value for: {text}"
+    return ""
 
 
 def bodiless_status(status: int) -> bool:

@@ -31,6 +31,7 @@ _INTERNAL = (
     b"x-envoy-retry-on x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms "
     b"x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms"
 ).split()
+_BAD_REQUEST = 400
 _REPLIES = {400: b"Bad Request", 501: b"Not Implemented"}
 
 
@@ -91,9 +92,7 @@ class ServerConnection:
         """Begin a stream."""
         self._host.stats.add("downstream_rq_total")
         refused = unreadable(head)
-        stream = self._stream = Stream(
-            self, self._info(), [] if refused else self._host.filters(), self._host.limit_bytes
-        )
+        stream = self._stream = Stream(self, self._info(), self._host.filters(), self._host.limit_bytes)
         stream.request_complete = end
         headers = request_from_wire(head)
         self._close_wanted = (headers.get(b"connection") or b"").lower() == b"close"
@@ -105,8 +104,8 @@ class ServerConnection:
         if (headers.get(b"expect") or b"").lower() == b"100-continue":
             self._socket.write(Head((), status=100))
             self._host.stats.add("downstream_rq_1xx")
-        self._prepare(headers)
         early = self._early_answer(headers)
+        self._prepare(headers)
         if early is not None:
             stream.request_headers = headers
             stream.reply(early)
@@ -145,10 +144,15 @@ class ServerConnection:
     def _early_answer(self, headers: HeaderMap) -> LocalReply | None:
         """Answer what the connection manager does not hand to the filters."""
         path = headers.get(b":path") or b""
+        if b":authority" not in headers:
+            return LocalReply(400, details="missing_host_header")
         if b"#" in path:
             return LocalReply(400, details="path_normalization_failed")
         if not path.startswith(b"/"):
             return LocalReply(404, details="missing_path_rejected" if not path else "absolute_path_rejected")
+        if b"upgrade" in headers and b"upgrade" in (headers.get(b"connection") or b"").lower():
+            self._close_wanted = True
+            return LocalReply(403, details="upgrade_failed")
         return None
 
     # -- writing: the stream's downstream --------------------------------------------------------------------------------
@@ -172,18 +176,22 @@ class ServerConnection:
             headers.add(b"date", self._host.date())
         server = (config.server_name or "envoy").encode()
         if config.server_header_transformation == "OVERWRITE":
-            headers.replace(b"server", server)
+            headers.put(b"server", server)
         elif config.server_header_transformation == "APPEND_IF_ABSENT" and b"server" not in headers:
             headers.add(b"server", server)
         for name in (b"connection", b"transfer-encoding", b"keep-alive", b"proxy-connection"):
             headers.remove(name)
         if config.always_set_request_id_in_response and b"x-request-id" in stream.request_headers:
-            headers.replace(b"x-request-id", stream.request_headers[b"x-request-id"])
+            headers.put(b"x-request-id", stream.request_headers[b"x-request-id"])
         if config.via:
             headers.add(b"via", config.via.encode())
         if self._close_wanted or not stream.request_complete:
             self._close_wanted = True
-            headers.replace(b"connection", b"close")
+            headers.put(b"connection", b"close")
+
+    def replying(self, reply: LocalReply) -> None:
+        """A reply of 400 says that the messages on the connection cannot be trusted."""
+        self._close_wanted = self._close_wanted or reply.status == _BAD_REQUEST
 
     def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Write a piece of the response's body."""
@@ -205,5 +213,3 @@ class ServerConnection:
         if self._unread and not self._socket.closed:
             unread, self._unread = self._unread, []
             self._host.thread.post(lambda: self.on_read(unread))
-
-

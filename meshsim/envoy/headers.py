@@ -1,8 +1,7 @@
 """Header maps as Envoy keeps them: pseudo headers first, insertion order, and well-known headers that exist once.
 
 Rules seen in Envoy 1.40: keys are lower case; a pseudo header (``:path``) goes behind the other pseudo headers, any
-other to the end; adding to a well-known header that is there appends to its value; setting a header that is there
-once keeps its place.
+other to the end; adding to a well-known header that is there appends to its value.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ _REQUEST = (
 )
 _RESPONSE = (
     b":status access-control-allow-credentials access-control-allow-headers access-control-allow-methods "
-    b"access-control-allow-origin access-control-expose-headers access-control-max-age age date etag grpc-message "
-    b"grpc-status last-modified location server vary x-envoy-degraded x-envoy-immediate-health-check-fail "
+    b"access-control-allow-origin access-control-expose-headers access-control-max-age age date etag expires "
+    b"grpc-message grpc-status last-modified location server vary x-envoy-degraded x-envoy-immediate-health-check-fail "
     b"x-envoy-ratelimited x-envoy-upstream-canary x-envoy-upstream-healthchecked-cluster "
     b"x-envoy-upstream-service-time"
 )
@@ -106,12 +105,16 @@ class HeaderMap:
             self._pairs.append((key, value))
 
     def replace(self, key: bytes, value: bytes) -> None:
-        """Set a key to one value: in its place when it is there once, else at the end."""
-        places = [i for i, (name, _) in enumerate(self._pairs) if name == key]
-        if len(places) == 1:
-            self._pairs[places[0]] = key, value
-            return
+        """Set a key to one value, at the end: what a guest's or a configuration's change does."""
         self.remove(key)
+        self._insert(key, value)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key to one value, where it stands: what Envoy itself does with well-known headers."""
+        for i, (name, _) in enumerate(self._pairs):
+            if name == key:
+                self._pairs[i] = key, value
+                return
         self._insert(key, value)
 
     def remove(self, key: bytes) -> None:

@@ -26,8 +26,8 @@ class Finding:
     Attributes
     ----------
     severity : str
-        ``refused``: Envoy refuses it. ``not modelled``: Envoy takes it, meshsim does not. ``unusable``: it cannot be read.
-        ``inert``: accepted, and it changes nothing that meshsim shows.
+        ``refused``: Envoy refuses it. ``not modelled``: Envoy takes it, meshsim does not. ``unusable``: it cannot be
+        read. ``inert``: accepted, and it changes nothing that meshsim shows.
     path : str
         YAML path.
     line : int
@@ -137,7 +137,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         raise ConfigError("not text in UTF-8", str(path), "give a YAML file") from None
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", str(path), "check the path and its permissions") from None
+        remedy = "check the path and its permissions"
+        raise ConfigError(f"cannot be read: {error.strerror}", str(path), remedy) from None
 
 
 def _content(name: str, base_dir: Path) -> bytes | None:

@@ -48,7 +48,7 @@ class LocalReply:
             self._make_grpc(headers)
             return headers, b""
         if self.body:
-            headers.replace(b"content-length", b"%d" % len(self.body))
+            headers.put(b"content-length", b"%d" % len(self.body))
             if b"content-type" not in headers:
                 headers.add(b"content-type", b"text/plain")
         else:
@@ -57,15 +57,15 @@ class LocalReply:
         return headers, self.body
 
     def _make_grpc(self, headers: HeaderMap) -> None:
-        headers.replace(b":status", b"200")
-        headers.replace(b"content-type", _GRPC_TYPE)
+        headers.put(b":status", b"200")
+        headers.put(b"content-type", _GRPC_TYPE)
         if b"grpc-status" not in headers:
             status = self.grpc_status
             if status is None:
                 status = _GRPC_OF_HTTP.get(self.status, _GRPC_UNKNOWN)
             headers.add(b"grpc-status", b"%d" % status)
         if self.body:
-            headers.replace(b"grpc-message", percent_encode(self.body))
+            headers.put(b"grpc-message", percent_encode(self.body))
         headers.remove(b"content-length")
 
 

@@ -10,7 +10,7 @@ With V distinct VM keys, P distinct plugins and N workers, Envoy 1.40 counts ``a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -29,7 +29,8 @@ from meshsim.errors import ModuleError
 if TYPE_CHECKING:
     from meshsim.envoy.process import Process, ThreadHost
 
-RUNTIME = "envoy.wasm.runtime.v8"
+#: What the configuration may call the one runtime that is modelled.
+RUNTIMES = ("envoy.wasm.runtime.v8", "")
 _DEFAULT_RELOAD_INTERVAL_NS = 1_000_000_000
 _WITHOUT_STREAM = (
     BufferType.REQUEST_BODY,
@@ -60,7 +61,7 @@ class PluginSpec:
         vm = config.vm_config
         vm_id = vm.vm_id if vm else ""
         vm_configuration = vm.configuration_bytes if vm else b""
-        runtime = (vm.runtime if vm else "") or RUNTIME
+        runtime = vm.runtime if vm else ""
         restrictions = vm.model_dump_json(include={"capability_restriction_config"}) if vm else ""
         vm_key = _digest(vm_id, vm_configuration, code, json.dumps(sorted(environment.items())), runtime, restrictions)
         plugin = Plugin(
@@ -73,6 +74,12 @@ class PluginSpec:
             allow_stop_iteration=bool(config.allow_on_headers_stop_iteration),
         )
         return cls(config, code, environment, plugin, vm_key, vm_configuration, vm_id, runtime)
+
+    @property
+    def capabilities(self) -> frozenset[str] | None:
+        """Names of what the module may have; None when all is allowed."""
+        config = self.config.capability_restriction_config
+        return frozenset(config.allowed_capabilities) if config and config.allowed_capabilities else None
 
     @property
     def fails_open(self) -> bool:
@@ -96,7 +103,7 @@ def _digest(*parts: str | bytes) -> str:
     return hasher.hexdigest().upper()
 
 
-class PluginRefused(Exception):  # noqa: N818 - an outcome: Envoy does not take the configuration
+class PluginRefused(Exception):
     """The main thread could not make a plugin; Envoy refuses the configuration."""
 
     def __init__(self, name: str) -> None:
@@ -130,6 +137,7 @@ class Vm:
     wasm: ProxyWasm
     kind: str
     thread: str
+    vm_id: str
     users: int = 0
 
 
@@ -262,10 +270,13 @@ class PluginTable:
     def _make_base(self, spec: PluginSpec, main: ThreadHost) -> Base | None:
         if not spec.code:
             return None
-        self._process.vm_created(main, f"Base Wasm created {self._process.active_vms + 1} now active")
+        if spec.runtime not in RUNTIMES:
+            text = f"Failed to create Wasm VM using {spec.runtime} runtime. Envoy was compiled without support for it"
+            main.report(LogLevel.WARN, text)
+        self._process.vm_created(main, "Base", spec.runtime)
         code = self._load_code(spec, main)
         if code is not None:
-            vm = Vm(main.new_wasm(code, spec), "base", main.thread.name)
+            vm = Vm(main.new_wasm(code, spec), "base", main.thread.name, spec.vm_id)
             main.thread.spend(self._process.costs.base_vm_ns(len(spec.code)))
             if vm.wasm.initialize():
                 base = self._bases[spec.vm_key] = Base(spec, code, vm)
@@ -273,22 +284,24 @@ class PluginTable:
                 return base
             vm.wasm.fail(FailState.UNABLE_TO_INITIALIZE_CODE, "Failed to initialize Wasm code")
             vm.wasm.close()
-        self._process.vm_gone(main)
+        self._process.vm_gone(main, spec.runtime)
         return None
 
     def _load_code(self, spec: PluginSpec, main: ThreadHost) -> Code | None:
         reason = ""
         try:
+            if spec.runtime not in RUNTIMES:
+                raise ModuleError("")
             facts = self._process.parse(spec.code)
             Code.check_version(facts)
         except ModuleError as error:
-            reason = error.what if "ABI" in error.what else "Failed to parse corrupted Wasm module"
+            reason = error.what if "ABI" in error.what or not error.what else "Failed to parse corrupted Wasm module"
         else:
             try:
                 return Code.of(self._process.compile(spec.code))
             except ModuleError:
                 reason = "Failed to load Wasm bytecode"
-        for text in (reason, "Failed to load Wasm code"):
+        for text in filter(None, (reason, "Failed to load Wasm code")):
             main.report(LogLevel.ERROR, f"Wasm VM failed {text}")
         return None
 
@@ -298,7 +311,7 @@ class PluginTable:
         if known is not None:
             return known
         wasm = self._clone(base, spec, main)
-        canary = ThreadPlugin(spec, Vm(wasm, "canary", main.thread.name), main)
+        canary = ThreadPlugin(spec, Vm(wasm, "canary", main.thread.name, spec.vm_id), main)
         for step, what in ((canary.start, "start base Wasm"), (canary.configure, "configure base Wasm plugin")):
             if not step():
                 wasm.fail(FailState.START_FAILED, f"Failed to {what}")
@@ -306,7 +319,7 @@ class PluginTable:
         good = wasm.fail_state in (FailState.OK, FailState.RUNTIME_ERROR)
         main.forget_timers(wasm)
         wasm.close()
-        self._process.vm_gone(main)
+        self._process.vm_gone(main, spec.runtime)
         base.canaries[spec.plugin.key] = good
         return good
 
@@ -326,10 +339,10 @@ class PluginTable:
         del self._bases[base.spec.vm_key]
         self._process.vms.remove(base.vm)
         base.vm.wasm.close()
-        self._process.vm_gone(main)
+        self._process.vm_gone(main, base.spec.runtime)
 
     def _clone(self, base: Base, spec: PluginSpec, host: ThreadHost) -> ProxyWasm:
-        self._process.vm_created(host, f"Thread-Local Wasm created {self._process.active_vms + 1} now active")
+        self._process.vm_created(host, "Thread-Local", spec.runtime)
         host.thread.spend(self._process.costs.clone_ns)
         wasm = host.new_wasm(base.code, spec)
         wasm.initialize()
@@ -339,7 +352,7 @@ class PluginTable:
 
     def new_local_vm(self, spec: PluginSpec, host: ThreadHost) -> Vm:
         """Clone a base VM for a thread."""
-        vm = Vm(self._clone(self._bases[spec.vm_key], spec, host), "local", host.thread.name)
+        vm = Vm(self._clone(self._bases[spec.vm_key], spec, host), "local", host.thread.name, spec.vm_id)
         self._process.vms.append(vm)
         return vm
 
@@ -374,5 +387,3 @@ class PluginUse:
         fresh = host.reload(plugin)
         stats.add("vm_reload_success" if fresh is not plugin and not fresh.wasm.failed else "vm_reload_failure")
         return fresh
-
-

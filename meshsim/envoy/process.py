@@ -13,7 +13,7 @@ from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.shared import SharedData
 from meshsim.cost import CostModel
 from meshsim.envoy.config.core import Node
-from meshsim.envoy.plugins import RUNTIME, PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
+from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
 from meshsim.envoy.stats import Stats
 from meshsim.envoy.threads import Thread, Timer
 from meshsim.sim import Kernel, Level, Recorder, Streams
@@ -71,21 +71,21 @@ class Process:
 
     # -- counting VMs --------------------------------------------------------------------------------------------------
 
-    def vm_created(self, host: ThreadHost, text: str) -> None:
+    def vm_created(self, host: ThreadHost, kind: str, runtime: str) -> None:
         """Count a VM that begins."""
         self.active_vms += 1
-        self.stats.scope(f"wasm.{RUNTIME}").add("created")
-        self._count_vms()
-        host.report(LogLevel.DEBUG, text)
+        self.stats.scope(f"wasm.{runtime}").add("created")
+        self._count_vms(runtime, 1)
+        host.report(LogLevel.DEBUG, f"{kind} Wasm created {self.active_vms} now active")
 
-    def vm_gone(self, host: ThreadHost) -> None:
+    def vm_gone(self, host: ThreadHost, runtime: str) -> None:
         """Count a VM that ends."""
         self.active_vms -= 1
-        self._count_vms()
+        self._count_vms(runtime, -1)
         host.report(LogLevel.DEBUG, f"~Wasm {self.active_vms} remaining active")
 
-    def _count_vms(self) -> None:
-        self.stats.set(f"wasm.{RUNTIME}.active", self.active_vms)
+    def _count_vms(self, runtime: str, change: int) -> None:
+        self.stats.scope(f"wasm.{runtime}").add("active", change)
         self.stats.set("wasm.wasm_vm_count", self.active_vms)
 
     def all_stats(self) -> dict[str, int]:
@@ -111,7 +111,14 @@ class ThreadHost:
     def new_wasm(self, code: Code, spec: PluginSpec) -> ProxyWasm:
         """Make a VM on this thread; nothing of the module has run yet."""
         host = _VmHost(self, spec.environment)
-        return ProxyWasm(code, host, RootHost(None, spec.vm_configuration), spec.vm_configuration, self.process.limits)
+        return ProxyWasm(
+            code,
+            host,
+            RootHost(None, spec.vm_configuration),
+            spec.vm_configuration,
+            self.process.limits,
+            spec.capabilities,
+        )
 
     def load_plugins(self) -> None:
         """Make this thread's instance of every plugin that the main thread has loaded."""
@@ -154,7 +161,7 @@ class ThreadHost:
             self.forget_timers(vm.wasm)
             self.process.vms.remove(vm)
             vm.wasm.close()
-            self.process.vm_gone(self)
+            self.process.vm_gone(self, plugin.spec.runtime)
 
     def shut_down(self) -> None:
         """End every plugin, the last one first."""

@@ -2,108 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import gmtime, strftime
-from typing import Any
+from typing import NamedTuple
 
-from meshsim.abi.constants import LogLevel
 from meshsim.abi.events import Crossing
 from meshsim.cost import CostModel
-from meshsim.envoy import formatter
+from meshsim.envoy.client import Exchange
 from meshsim.envoy.cluster import Address, Cluster, Listening
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
-from meshsim.envoy.config.http import HttpConnectionManager, HttpFilter as HttpFilterConfig
-from meshsim.envoy.config.http import Router as RouterConfig
+from meshsim.envoy.config.cluster import LbEndpoint
+from meshsim.envoy.config.http import HttpConnectionManager
+from meshsim.envoy.config.http import HttpFilter as HttpFilterConfig
 from meshsim.envoy.config.listener import Listener as ListenerConfig
 from meshsim.envoy.config.refusal import ConfigRefused
 from meshsim.envoy.config.wasm import PluginConfig
 from meshsim.envoy.config.wasm import Wasm as WasmConfig
-from meshsim.envoy.connection import ManagerHost, ServerConnection
-from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.router import Router
-from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
-from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.listener import Listener
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
+from meshsim.envoy.outcome import Response
 from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
-from meshsim.envoy.routing import Match, find_route
-from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.requests import Request
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import Socket
+from meshsim.errors import ConfigError
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Engine, Limits, shared_engine
 
-_DEFAULT_LIMIT_BYTES = 1 << 20
+_MS = 1_000_000
 
 
-@dataclass(eq=False, slots=True)
-class Listener:
-    """A listener at work: gives each connection to a worker."""
+class AbiLine(NamedTuple):
+    """One line of the ABI trace: when (virtual ns) and on which thread the border was crossed, and how."""
 
-    envoy: Envoy
-    config: ListenerConfig
-    manager: HttpConnectionManager
-    uses: list[tuple[HttpFilterConfig, PluginUse | None]]
-    address: Address
+    thread: str
+    time_ns: int
+    text: str
+    event: Crossing
 
-    def accept(self, client: Thread, worker: int | None = None) -> Socket:
-        """Make a connection; return the client's end."""
-        host = self.envoy.pick_worker(worker)
-        near, far = Socket.pair(client, host.thread)
-        ServerConnection(self.manager, self._manager_host(host), far, self._info(host))
-        return near
 
-    def _manager_host(self, host: ThreadHost) -> ManagerHost:
-        envoy = self.envoy
-        limit = self.config.per_connection_buffer_limit_bytes
-        return ManagerHost(
-            host.thread,
-            envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
-            lambda: self._filters(host),
-            self._route,
-            envoy.new_request_id,
-            envoy.http_date(host.thread),
-            _DEFAULT_LIMIT_BYTES if limit is None else limit,
-        )
+class VmMemory(NamedTuple):
+    """What one VM weighs, in bytes. ``kind`` is ``base`` or ``local``; compiled code is shared by all of a VM key."""
 
-    def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
-        connection = self.envoy.next_connection_id()
-        source = ("127.0.0.1", 40_000 + connection)
-        return lambda: StreamInfo(host.thread.now_ns, source, self.address, connection, self.config)
-
-    def _route(self, headers: HeaderMap) -> Match | None:
-        if self.manager.route_config is None:
-            return None
-        return find_route(self.manager.route_config, headers, self.envoy.process.random("routes"))
-
-    def _filters(self, host: ThreadHost) -> list[HttpFilter]:
-        filters: list[HttpFilter] = []
-        for config, use in self.uses:
-            if use is not None:
-                wasm = self._wasm_filter(use, host)
-                if wasm is not None:
-                    filters.append(wasm)
-            elif isinstance(config.typed_config, RouterConfig | None):
-                filters.append(self._router(config.typed_config or RouterConfig(), host))
-        return filters
-
-    def _wasm_filter(self, use: PluginUse, host: ThreadHost) -> HttpFilter | None:
-        plugin = use.plugin_for_stream(host)
-        if plugin is not None:
-            return WasmFilter(plugin)
-        return None if use.spec.fails_open else FailedFilter()
-
-    def _router(self, config: RouterConfig, host: ThreadHost) -> Router:
-        return Router(
-            config,
-            self.envoy.clusters(host),
-            self.envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
-            lambda: host.thread.now_ns,
-            formatter.values_of,
-        )
+    thread: str
+    vm: str
+    kind: str
+    code_bytes: int
+    linear_bytes: int
+    v8_bytes: int
 
 
 class Envoy:
@@ -147,14 +95,113 @@ class Envoy:
             limits=limits,
         )
         self.main = ThreadHost(self.process, Thread("main", self.kernel))
-        self.workers = [
-            ThreadHost(self.process, Thread(f"worker_{i}", self.kernel)) for i in range(concurrency)
-        ]
+        self.workers = [ThreadHost(self.process, Thread(f"worker_{i}", self.kernel)) for i in range(concurrency)]
         self.network: dict[Address, Listening] = {}
         self.listeners: list[Listener] = []
         self._clusters: dict[str, dict[str, Cluster]] = {}
+        self._client = Thread("client", self.kernel)
         self._connections = 0
         self._next_worker = 0
+
+    # -- for users -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_yaml(
+        cls,
+        source: str | Path,
+        *,
+        concurrency: int = 1,
+        seed: int = 0,
+        level: Level = Level.ABI,
+        ignore_unmodelled: bool = False,
+    ) -> Envoy:
+        """Start an Envoy from a bootstrap: a path, or the YAML text itself.
+
+        Raises
+        ------
+        ConfigRefused
+            Envoy refuses the configuration, and says why.
+        ConfigError
+            The bootstrap cannot be read, or uses what is not modelled.
+        """
+        if isinstance(source, str) and "\n" in source:
+            bootstrap = parse_bootstrap(source, ignore_unmodelled=ignore_unmodelled)
+        else:
+            bootstrap = load_bootstrap(source, ignore_unmodelled=ignore_unmodelled)
+        envoy = cls(bootstrap, concurrency=concurrency, seed=seed, level=level)
+        envoy.start()
+        return envoy
+
+    def get(
+        self,
+        path: str = "/",
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        authority: str = "example.com",
+        listener: str | None = None,
+        worker: int | None = None,
+    ) -> Response:
+        """Send a GET request now and run the clock until its reply; see :meth:`send`."""
+        pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
+        return self.send(Request(listener, "GET", path, authority, pairs), worker=worker)
+
+    def send(self, request: Request, *, worker: int | None = None) -> Response:
+        """Send a request now and run the clock until its reply.
+
+        Parameters
+        ----------
+        request : Request
+            What to send; its ``at_ms`` is not looked at.
+        worker : int, optional
+            Which worker gets the connection; by default each in turn.
+        """
+        replies: list[Response] = []
+        self.begin(request, replies.append, worker=worker)
+        while not replies:
+            self.kernel.step()
+        return replies[0]
+
+    def begin(self, request: Request, done: Callable[[Response], None], *, worker: int | None = None) -> None:
+        """Send a request now; ``done`` is called with the reply, when the clock comes to it."""
+        listener = self.listener(request.listener)
+        if listener is None and request.listener is not None:
+            names = ", ".join(at_work.config.name for at_work in self.listeners)
+            raise ConfigError(f"no listener {request.listener!r}", remedy=f"the bootstrap has: {names}")
+        self._client.post(
+            lambda: Exchange(
+                request, self._client, lambda thread: listener.accept(thread, worker) if listener else None, done
+            )
+        )
+
+    def run(self, *, ms: int) -> None:
+        """Let virtual time pass: timers fire, connections close."""
+        self.kernel.run(self.kernel.now_ns + ms * _MS)
+
+    def abi_trace(self) -> list[AbiLine]:
+        """Return every crossing between host and guest so far, in order (needs ``level`` abi)."""
+        return [
+            AbiLine(track, time_ns, event.text, event)
+            for time_ns, track, event in self.recorder.events
+            if isinstance(event, Crossing)
+        ]
+
+    def stats(self) -> dict[str, int]:
+        """Return counters and gauges that are not zero, named as in Envoy's ``/stats``."""
+        return self.process.all_stats()
+
+    def memory(self) -> list[VmMemory]:
+        """Return a row for each live VM; ``v8_bytes`` is an estimate by the cost profile."""
+        return [
+            VmMemory(
+                vm.thread,
+                vm.vm_id,
+                vm.kind,
+                vm.wasm.code.compiled.facts.size_bytes,
+                vm.wasm.vm.memory.size,
+                self.process.costs.vm_bytes(vm.wasm.code.compiled.facts.size_bytes),
+            )
+            for vm in self.process.vms
+        ]
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -251,10 +298,7 @@ class Envoy:
     def _cluster(self, config: ClusterConfig, host: ThreadHost) -> Cluster:
         hosts = [address for endpoint in config.endpoints() if (address := _endpoint_address(endpoint))]
         stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        options = config.http_protocol_options
-        return Cluster(
-            config.name, hosts, host.thread, stats, self.find, bool(options and options.enable_trailers)
-        )
+        return Cluster(config.name, hosts, host.thread, stats, self.find, _keeps_trailers(config))
 
     def find(self, address: Address) -> Listening | None:
         """Find what listens at an address; names and wildcards of this machine are all one."""
@@ -274,7 +318,9 @@ class Envoy:
         """Return the ``date`` header's value, in virtual time."""
 
         def date() -> bytes:
-            return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime((self.process.epoch_ns + thread.now_ns) // 10**9)).encode()
+            return strftime(
+                "%a, %d %b %Y %H:%M:%S GMT", gmtime((self.process.epoch_ns + thread.now_ns) // 10**9)
+            ).encode()
 
         return date
 
@@ -296,10 +342,17 @@ def _address_of(config: ListenerConfig) -> Address:
     return _local((socket.address, socket.port) if socket else ("", 0))
 
 
-def _endpoint_address(endpoint: Any) -> Address | None:
+def _endpoint_address(endpoint: LbEndpoint) -> Address | None:
     address = endpoint.endpoint.address if endpoint.endpoint else None
     socket = address.socket_address if address else None
     return (socket.address, socket.port) if socket else None
+
+
+def _keeps_trailers(config: ClusterConfig) -> bool:
+    """Whether HTTP/1 trailers are passed on to and from a cluster."""
+    explicit = [options.explicit_http_config for options in config.typed_extension_protocol_options.values()]
+    http1 = [config.http_protocol_options, *(choice.http_protocol_options for choice in explicit if choice)]
+    return any(options.enable_trailers for options in http1 if options)
 
 
 def _local(address: Address) -> Address:

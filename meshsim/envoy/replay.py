@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshsim.abi.events import Crossing, LogLine
-from meshsim.envoy.client import Exchange
 from meshsim.envoy.config.refusal import ConfigRefused
 from meshsim.envoy.loader import load_bootstrap
 from meshsim.envoy.outcome import ReplayResult, Response
 from meshsim.envoy.proxy import Envoy
 from meshsim.envoy.requests import Request
-from meshsim.envoy.threads import Thread
 from meshsim.errors import ConfigError
 
 SETTLE_MS = 300
@@ -69,7 +67,6 @@ class Replay:
 
     def __init__(self, envoy: Envoy) -> None:
         self._envoy = envoy
-        self._client = Thread("client", envoy.kernel)
         self._responses: list[Response] = []
 
     def run(self, requests: Sequence[Request]) -> ReplayResult:
@@ -98,7 +95,9 @@ class Replay:
         for i, request in enumerate(requests):
             if request.listener is not None and request.listener not in names:
                 raise ConfigError(
-                    f"no listener {request.listener!r}", f"requests[{i}].listener", f"the bootstrap has {', '.join(names)}"
+                    f"no listener {request.listener!r}",
+                    f"requests[{i}].listener",
+                    f"the bootstrap has {', '.join(names)}",
                 )
 
     def _wait(self, ms: int) -> None:
@@ -108,15 +107,7 @@ class Replay:
     def _send(self, request: Request, not_before_ns: int) -> None:
         kernel = self._envoy.kernel
         kernel.run(max(not_before_ns, kernel.now_ns))
-        answered = len(self._responses)
-        listener = self._envoy.listener(request.listener)
-        self._client.post(lambda: self._exchange(request, listener.accept if listener else None))
-        while len(self._responses) == answered:
-            kernel.step()
-
-    def _exchange(self, request: Request, accept: object) -> None:
-        connect = accept if callable(accept) else lambda _: None
-        Exchange(request, self._client, connect, self._responses.append)
+        self._responses.append(self._envoy.send(request))
 
     def _result(self, ready: bool, stats: dict[str, int], refused: str = "") -> ReplayResult:
         abi: list[tuple[str, str]] = []

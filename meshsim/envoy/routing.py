@@ -75,9 +75,7 @@ class Formatter(Protocol):
     def __call__(self, template: str) -> str: ...
 
 
-def _edit(
-    headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter
-) -> None:
+def _edit(headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter) -> None:
     for name in remove:
         headers.remove(name.lower().encode())
     for option in add:
@@ -103,10 +101,13 @@ def _apply(headers: HeaderMap, option: HeaderValueOption, values: Formatter) -> 
 
 
 def find_route(configuration: RouteConfiguration, headers: HeaderMap, random: Random) -> Match | None:
-    """Choose the route for a request; None when none takes it."""
+    """Choose the route for a request; None when none takes it.
+
+    As in Envoy, a request that has lost its ``x-forwarded-proto`` matches nothing.
+    """
     path = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
     host = _virtual_host(configuration, (headers.get(b":authority") or b"").decode("utf-8", "surrogateescape"))
-    if host is None or not path:
+    if host is None or not path or b"x-forwarded-proto" not in headers:
         return None
     for route in host.routes:
         if _matches(route.match, path, headers):
@@ -202,14 +203,14 @@ def rewrite(match: Match, headers: HeaderMap) -> None:
     target = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
     rewritten = _rewritten_path(match.route, action, target)
     if rewritten != target:
-        headers.replace(b"x-envoy-original-path", target.encode("utf-8", "surrogateescape"))
-        headers.replace(b":path", rewritten.encode("utf-8", "surrogateescape"))
+        headers.put(b"x-envoy-original-path", target.encode("utf-8", "surrogateescape"))
+        headers.put(b":path", rewritten.encode("utf-8", "surrogateescape"))
     if action.host_rewrite_literal:
-        headers.replace(b":authority", action.host_rewrite_literal.encode())
+        headers.put(b":authority", action.host_rewrite_literal.encode())
     elif action.host_rewrite_header:
         value = headers.get(action.host_rewrite_header.lower().encode())
         if value:
-            headers.replace(b":authority", value)
+            headers.put(b":authority", value)
 
 
 def _rewritten_path(route: Route, action: RouteAction, target: str) -> str:

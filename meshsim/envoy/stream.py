@@ -83,6 +83,9 @@ class Downstream(Protocol):
     def send_trailers(self, stream: Stream, trailers: HeaderMap) -> None:
         """Write the end of the body, with trailers."""
 
+    def replying(self, reply: LocalReply) -> None:
+        """Take note of a local reply that is about to be sent."""
+
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Take note that a stream is over."""
 
@@ -229,6 +232,7 @@ class Stream:
 
     def _note(self, reply: LocalReply) -> None:
         self.info.details = reply.details
+        self.downstream.replying(reply)
         if reply.flag:
             self.info.flags.append(reply.flag)
 
@@ -314,7 +318,7 @@ class _RequestEnd:
 
     def too_large(self) -> None:
         """Answer 413."""
-        self._stream.reply(LocalReply(413, b"Payload Too Large", "request_payload_too_large", flag="DPE"))
+        self._stream.reply(LocalReply(413, b"Payload Too Large", "request_payload_too_large"))
 
 
 class _ResponseEnd:
@@ -361,7 +365,9 @@ class _ResponseEnd:
 
 
 _MISSING_STATUS = LocalReply(
-    502, b"missing required header: :status", "filter_removed_required_response_headers{missing_required_header:_:status}"
+    502,
+    b"missing required header: :status",
+    "filter_removed_required_response_headers{missing_required_header:_:status}",
 )
 
 

@@ -101,6 +101,8 @@ def run_envoy(
         When the bootstrap cannot be read or is not YAML, or a request names a listener that is not there.
     ReferenceUnavailable
         When there is no real Envoy here.
+    MeshsimError
+        When Envoy is ended by a signal, does not become ready, or does not leave when it is told to.
     """
     bootstrap = Path(bootstrap_path)
     binary = find_envoy()
@@ -145,6 +147,9 @@ class _Run:
                 self._quit(process)
             else:
                 responses, stats = (), {}
+        if process.returncode < 0:
+            word = signal.Signals(-process.returncode).name
+            raise MeshsimError(f"Envoy was ended by {word}", str(self._bootstrap))
         trace = parse(self._log.read_bytes(), process.pid)
         other = tuple((thread, level, self._restore(text)) for thread, level, text in trace.other)
         return ReplayResult(ready, trace.abi, trace.logs, other, responses, stats)

@@ -50,6 +50,7 @@ class Settings:
         config.consume_fuel = True
         config.epoch_interruption = self.interruptible
         config.memory_reservation = self.memory_reservation
+        config.memory_reservation_for_growth = self.memory_reservation  # when a memory has outgrown that and moves
         config.wasm_tail_call = True
         config.wasm_multi_memory = True
         config.wasm_memory64 = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from meshsim.wasm.rawcall import Store
+from meshsim.wasm.rawcall import NO_BYTES, Store
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -42,7 +42,7 @@ class Memory:
         """Show no memory."""
         self._extern = None
         self._movable = False
-        self._buffer: Any = b""
+        self._buffer: Any = NO_BYTES
         self._size = 0
 
     @property
@@ -88,7 +88,7 @@ class Memory:
 
     def _renewed(self) -> Any:
         """A fresh buffer; kept as long as it stays where it is."""
-        buffer, size = self._store.window(self._extern) if self._extern is not None else (b"", 0)
+        buffer, size = self._store.window(self._extern) if self._extern is not None else (NO_BYTES, 0)
         if not self._movable:
             self._buffer, self._size = buffer, size
         return buffer

@@ -50,6 +50,10 @@ SCALARS = frozenset(_FORMATS)
 """Letters of the types that can pass between Python and a guest."""
 
 
+NO_BYTES = ffi.buffer(ffi.new("char[1]"), 0)
+"""The buffer of a memory that is not there."""
+
+
 class SlotViews(dict[int, memoryview]):
     """Address of an array of slots on the native stack -> a view of it, as 32-bit words.
 
@@ -89,11 +93,11 @@ class Store:
     __slots__ = (
         "__weakref__",
         "_callbacks",
+        "_context",
         "_fuel",
         "_handle",
         "_instance",
         "_views",
-        "context",
         "depth",
         "pending",
         "trap",
@@ -103,7 +107,7 @@ class Store:
         handle = lib.wasmtime_store_new(ffi.cast("wasm_engine_t *", address(engine)), ffi.NULL, ffi.NULL)
         self._handle: Any = ffi.gc(handle, lib.wasmtime_store_delete)
         lib.wasmtime_store_limiter(handle, memory_bytes, MAX_TABLE_ELEMENTS, -1, -1, -1)
-        self.context: Any = lib.wasmtime_store_context(handle)
+        self._context: Any = lib.wasmtime_store_context(handle)
         self.trap: Any = ffi.new("uintptr_t *")
         self.pending: BaseException | None = None
         self.depth = 0
@@ -126,6 +130,13 @@ class Store:
     def closed(self) -> bool:
         """The store has been freed."""
         return self.depth == _CLOSED
+
+    @property
+    def context(self) -> Any:
+        """The C object that every function of the store wants; raises after :meth:`close`."""
+        if self.closed:
+            raise self._refusal()
+        return self._context
 
     # --- fuel and time -----------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class Vm:
         self._types = {export.name: export.type for export in facts.exports if export.kind == "func"}
         self._functions: dict[str, Callable[..., Any]] = {}
         self._spent = 0
-        self._tank = FULL_TANK
+        self._tank = 0
         self.memory = Memory(store)
         self._prepare()
         externs = self._link(module, hosts)
@@ -159,9 +159,8 @@ class Vm:
     def _prepare(self) -> None:
         """Fill the tank and set the alarm, for one call from outside."""
         limits, store = self.limits, self._store
-        if limits.fuel_per_call is not None:
-            self._spent = self.fuel_used
-            self._tank = limits.fuel_per_call
+        self._spent = self.fuel_used
+        self._tank = FULL_TANK if limits.fuel_per_call is None else limits.fuel_per_call
         store.set_fuel(self._tank)
         if limits.deadline_s is not None:
             store.set_epoch_deadline(self._native.watchdog.ticks(limits.deadline_s))

@@ -20,7 +20,7 @@ GUEST = r"""
   (func (export "proxy_on_context_create") (param i32 i32))
   (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const CONFIGURED))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
-    (drop (call $log (i32.const 3) (i32.const 16) (i32.const 41)))
+    (drop (call $log (i32.const 3) (i32.const 16) (i32.const 40)))
     (i32.const 0)))
 """
 

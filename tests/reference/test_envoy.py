@@ -13,8 +13,8 @@ import pytest
 
 from meshsim.envoy.outcome import ReplayResult
 from meshsim.envoy.requests import Request, load_requests
-from meshsim.errors import ConfigError, ReferenceUnavailable
-from meshsim.reference.envoy import envoy_version, find_envoy, run_envoy
+from meshsim.errors import ConfigError, MeshsimError, ReferenceUnavailable
+from meshsim.reference.envoy import _pause, envoy_version, find_envoy, run_envoy
 
 CaseFolder = Callable[..., Path]
 
@@ -150,24 +150,15 @@ def test_an_exception_in_between_leaves_no_envoy(case_folder: CaseFolder) -> Non
 
 
 @pytest.mark.envoy
-def test_an_envoy_that_dies_is_reported_not_waited_for(case_folder: CaseFolder) -> None:
-    def kill(pid: int) -> None:
-        killed.append(pid)
+def test_an_envoy_that_is_killed_is_no_refusal(case_folder: CaseFolder) -> None:
+    with pytest.raises(MeshsimError, match="Envoy was ended by SIGKILL"):
+        run_envoy(case_folder() / "envoy.yaml", [], on_start=lambda pid: os.killpg(pid, signal.SIGKILL))
 
-    killed: list[int] = []
-    folder = case_folder(requests=[{}, {"at_ms": 3_600_000}])
-    requests = load_requests(folder / "requests.json")
 
-    class Deadly(list[Request]):
-        """Requests that kill Envoy when the second one is looked at."""
-
-        def __getitem__(self, index: Any) -> Any:
-            if index == 1:
-                os.killpg(killed[0], signal.SIGKILL)
-            return super().__getitem__(index)
-
-    result = run_envoy(folder / "envoy.yaml", Deadly(requests), on_start=kill)
-    assert [response.status for response in result.responses][0] == 200
+def test_nobody_waits_for_an_envoy_that_is_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        _pause(process, 3600)
+        assert process.returncode == 0
 
 
 SCRIPT = """

@@ -9,8 +9,6 @@ import wasmtime
 
 from meshsim.wasm import Engine, FuncType, HostImport, Limits, Vm
 
-MakeVm = Callable[..., Vm]
-
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
@@ -18,7 +16,7 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def make_vm(engine: Engine) -> MakeVm:
+def make_vm(engine: Engine) -> Callable[..., Vm]:
     """Make a VM from text and from host functions by ``name:params->results``, all imported from ``env``."""
 
     def make(wat: str, hosts: Mapping[str, Callable[..., object]] | None = None, limits: Limits | None = None) -> Vm:

@@ -64,7 +64,8 @@ def test_webassembly_1_has_no_features() -> None:
         (i64.store offset=70000 (i32.const 8) (i64.const -9000000000))
         (drop (f32.const 1.5)) (drop (f64.const 1e300)) (drop (memory.grow (memory.size)))
         (call_indirect (type $v) (i32.const 1) (i32.const 0))
-        (if (result i32) (local.get 0) (then (i32.const 1)) (else (select (i32.const 2) (i32.const 3) (i32.const 4)))))"""
+        (if (result i32) (local.get 0)
+          (then (i32.const 1)) (else (select (i32.const 2) (i32.const 3) (i32.const 4)))))"""
     assert features(wat) == frozenset()
 
 
@@ -94,7 +95,15 @@ def test_the_walk_reaches_the_end_of_every_function_of_every_module() -> None:
 
 def test_the_expression_and_the_table_agree_on_plain_instructions() -> None:
     """What ``_skip_plain`` goes over must be what the table says of the same opcodes."""
-    operands = {"": b"", "n": b"\x05", "m": b"\x02\x08", "b": b"\x40", "nn": b"\x01\x00", "4": b"\1\2\3\4", "8": b"\1" * 8}
+    operands = {
+        "": b"",
+        "n": b"\x05",
+        "m": b"\x02\x08",
+        "b": b"\x40",
+        "nn": b"\x01\x00",
+        "4": b"\1\2\3\4",
+        "8": b"\1" * 8,
+    }
     for opcode, (feature, immediates) in _OPS.items():
         if immediates not in operands or (opcode in (0x3F, 0x40)):
             continue

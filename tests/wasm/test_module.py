@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshsim.errors import ModuleError
-from meshsim.wasm import Export, FuncType, Import, MemoryLimits, parse_module
+from meshsim.wasm import Export, FuncType, Import, MemoryLimits, ModuleFacts, parse_module
 
 HELLO = Path(__file__).resolve().parents[2] / "modules" / "hello"
 
@@ -33,6 +33,14 @@ RICH = bytes(
   (@custom "notes" "hello")
 )""")
 )
+
+
+def parse(data: bytes) -> tuple[ModuleFacts | None, str]:
+    """The facts, or what the error says."""
+    try:
+        return parse_module(data), ""
+    except ModuleError as error:
+        return None, str(error)
 
 
 def test_imports_have_kinds_and_types_in_order() -> None:
@@ -122,12 +130,12 @@ def test_what_is_wrong_is_said_with_its_place(data: bytes, problem: str) -> None
 
 @pytest.mark.parametrize("size", range(len(RICH)))
 def test_every_truncation_is_an_error_or_ends_between_sections(size: int) -> None:
-    try:
-        facts = parse_module(RICH[:size])
-    except ModuleError:
-        return
-    assert facts.size_bytes == size
-    assert isinstance(facts.features, frozenset)
+    facts, problem = parse(RICH[:size])
+    if facts is None:
+        assert problem
+    else:
+        assert facts.size_bytes == size
+        assert isinstance(facts.features, frozenset)
 
 
 @given(st.data())
@@ -135,10 +143,9 @@ def test_a_damaged_module_gives_facts_or_a_module_error(data: st.DataObject) -> 
     damaged = bytearray(RICH)
     for at in data.draw(st.lists(st.integers(8, len(RICH) - 1), min_size=1, max_size=4)):
         damaged[at] = data.draw(st.integers(0, 255))
-    try:
-        facts = parse_module(bytes(damaged))
-    except ModuleError as error:
-        assert "byte" in str(error)
+    facts, problem = parse(bytes(damaged))
+    if facts is None:
+        assert "byte" in problem
     else:
         assert isinstance(facts.features, frozenset)
         assert all(isinstance(name, str) for name in facts.function_names.values())
@@ -146,10 +153,8 @@ def test_a_damaged_module_gives_facts_or_a_module_error(data: st.DataObject) -> 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_after_the_header_give_facts_or_a_module_error(tail: bytes) -> None:
-    try:
-        assert parse_module(b"\0asm\1\0\0\0" + tail).size_bytes == 8 + len(tail)
-    except ModuleError as error:
-        assert "byte" in str(error)
+    facts, problem = parse(b"\0asm\1\0\0\0" + tail)
+    assert "byte" in problem if facts is None else facts.size_bytes == 8 + len(tail)
 
 
 def test_a_broken_name_section_does_not_break_the_module() -> None:

@@ -8,14 +8,8 @@ from typing import Any
 
 from meshsim.envoy.config.base import Message, TypedValue
 from meshsim.envoy.config.bootstrap import Bootstrap
-from meshsim.envoy.config.coverage import (
-    DEFAULT_VALUES,
-    INERT_TYPES,
-    UNMODELLED_VALUES,
-    accepted,
-    models,
-    status,
-)
+from meshsim.envoy.config.coverage import accepted, models, status
+from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT_TYPES, UNMODELLED_VALUES
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place
 from meshsim.envoy.config.wasm import CONFIGURATION_TYPES
 
@@ -55,7 +49,8 @@ class Builder:
     def _note_namesakes(self, parsed: ParsedMessage) -> None:
         """Envoy takes the second of two listeners of one name for an update of the first."""
         names: set[str] = set()
-        for listener in (item for static in parsed.messages("static_resources") for item in static.messages("listeners")):
+        static = parsed.messages("static_resources")
+        for listener in (listener for resources in static for listener in resources.messages("listeners")):
             name = listener.get("name", "")
             if name and name in names:
                 self.unmodelled.append(Unmodelled(f"two listeners named '{name}'", listener.place_of("name")))

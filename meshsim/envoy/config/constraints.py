@@ -1,18 +1,21 @@
 """Constraints that Envoy checks on every message before it uses it: the rules of protoc-gen-validate.
 
+Before them, and for all durations of a message at once, Envoy asks that none is negative.
 Messages are checked in the order of the generated code: fields as they are declared, oneofs last; the first violation
 ends it. An ``Any`` is opaque: Envoy checks what is inside when a factory unpacks it, as a message of its own.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place, Problem
+from meshsim.envoy.config.parsed import ParsedMessage, Place, Problem
 from meshsim.envoy.config.schema import FieldSchema, Schema
 
+_DURATION = "google.protobuf.Duration"
 _NUMBERS = frozenset({"int32", "int64", "uint32", "uint64", "float", "double", "duration"})
 _WELL_KNOWN_REGEX: Mapping[tuple[str, bool], str] = {
     ("HTTP_HEADER_NAME", True): r"^:?[0-9a-zA-Z!#$%&'*+-.^_|~`]+$",
@@ -28,24 +31,18 @@ Violation = tuple[str, str, Place]
 
 def violations(message: ParsedMessage, schema: Schema) -> Iterator[Problem]:
     """Yield what Envoy would refuse in a message, the first first; what is inside an ``Any`` is not looked at."""
+    yield from _negative_durations(message)
     for chain, reason, place in _message(message, schema):
         yield Problem(f"Proto constraint validation failed ({chain})", reason, place)
 
 
-def packed_messages(value: Any) -> Iterator[ParsedMessage]:
-    """Yield the messages inside all ``Any`` fields below a value, outer ones first."""
-    if isinstance(value, ParsedAny):
-        if isinstance(value.value, ParsedMessage):
-            yield value.value
-            yield from packed_messages(value.value)
-    elif isinstance(value, ParsedMessage):
-        for child in value.values.values():
-            yield from packed_messages(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from packed_messages(child)
-    elif isinstance(value, dict):
-        yield from packed_messages(list(value.values()))
+def _negative_durations(message: ParsedMessage) -> Iterator[Problem]:
+    for name, value in message.values.items():
+        if message.schema.fields[name].type.target == _DURATION and isinstance(value, int) and value < 0:
+            yield Problem.said("Invalid duration: Expected positive duration", message.place_of(name))
+        for child in message.messages(name):
+            if isinstance(child, ParsedMessage):
+                yield from _negative_durations(child)
 
 
 def _message(message: ParsedMessage, schema: Schema) -> Iterator[Violation]:
@@ -86,9 +83,7 @@ def _repeated(name: str, field: FieldSchema, items: list[Any], place: Place, sch
         yield from _single(f"{name}[{number}]", field, rules.get("items", {}), item, at, schema)
 
 
-def _map(
-    name: str, field: FieldSchema, entries: dict[str, Any], place: Place, schema: Schema
-) -> Iterator[Violation]:
+def _map(name: str, field: FieldSchema, entries: dict[str, Any], place: Place, schema: Schema) -> Iterator[Violation]:
     rules = field.rules.get("map", {})
     if len(entries) < rules.get("min_pairs", 0):
         yield _say(name, f"value must contain at least {rules['min_pairs']} pair(s)", place)
@@ -123,8 +118,13 @@ def _say(name: str, reason: str, place: Place) -> Violation:
     return f"{name}: {reason}", reason, place
 
 
-_DEFAULTS: Mapping[str, Any] = {"string": "", "bytes": b"", "bool": False, "float": 0.0, "double": 0.0}
-_DEFAULTS = {**_DEFAULTS, **dict.fromkeys(("int32", "int64", "uint32", "uint64"), 0)}
+_DEFAULTS: Mapping[str, Any] = {
+    "string": "",
+    "bytes": b"",
+    "bool": False,
+    **dict.fromkeys(("int32", "int64", "uint32", "uint64"), 0),
+    **dict.fromkeys(("float", "double"), 0.0),
+}
 
 
 def _enum_reasons(rules: Mapping[str, Any], names: Mapping[str, int], value: Any) -> Iterator[str]:
@@ -148,34 +148,34 @@ def _scalar_reasons(rules: Mapping[str, Any], value: Any) -> Iterator[str]:
             yield f"value must equal {'true' if rule['const'] else 'false'}"
 
 
-def _number_reasons(
-    rule: Mapping[str, Any], value: float, text: Callable[[float], str]
-) -> Iterator[str]:
+class _Bound(NamedTuple):
+    holds: Callable[[float, float], bool]
+    words: str
+    bracket: str
+
+
+_BOUNDS: Mapping[str, _Bound] = {
+    "gt": _Bound(operator.gt, "greater than", "("),
+    "gte": _Bound(operator.ge, "greater than or equal to", "["),
+    "lt": _Bound(operator.lt, "less than", ")"),
+    "lte": _Bound(operator.le, "less than or equal to", "]"),
+}
+
+
+def _number_reasons(rule: Mapping[str, Any], value: float, text: Callable[[float], str]) -> Iterator[str]:
     if rule.get("ignore_empty") and not value:
         return
-    below = ("lt", ")", value < rule["lt"]) if "lt" in rule else (
-        ("lte", "]", value <= rule["lte"]) if "lte" in rule else None
-    )
-    above = ("gt", "(", value > rule["gt"]) if "gt" in rule else (
-        ("gte", "[", value >= rule["gte"]) if "gte" in rule else None
-    )
-    if above and below:
-        if not (above[2] and below[2]):
-            yield f"value must be inside range {above[1]}{text(rule[above[0]])}, {text(rule[below[0]])}{below[1]}"
-        return
-    words = {
-        "lt": "less than",
-        "lte": "less than or equal to",
-        "gt": "greater than",
-        "gte": "greater than or equal to",
-    }
-    for side in (above, below):
-        if side and not side[2]:
-            yield f"value must be {words[side[0]]} {text(rule[side[0]])}"
+    bounds = [name for name in _BOUNDS if name in rule]
+    broken = [name for name in bounds if not _BOUNDS[name].holds(value, rule[name])]
+    if broken and len(bounds) > 1:
+        low, high = (_BOUNDS[name].bracket for name in bounds)
+        yield f"value must be inside range {low}{text(rule[bounds[0]])}, {text(rule[bounds[1]])}{high}"
+    elif broken:
+        yield f"value must be {_BOUNDS[broken[0]].words} {text(rule[broken[0]])}"
 
 
 def _number_text(number: float) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
+    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 def _duration_text(duration_ns: float) -> str:

@@ -2,7 +2,8 @@
 
 An Envoy binary carries the descriptors of its protobuf files, uncompressed. This module finds them and writes what
 meshsim needs to read a configuration as that Envoy does: fields with their numbers, types and oneofs, enum values, and
-the constraints that protoc-gen-validate checks. It runs only to make the file anew, and needs the package ``protobuf``::
+the constraints that protoc-gen-validate checks. It runs only to make the file anew, and needs the package
+``protobuf``::
 
     python -m meshsim.envoy.config.descriptors PATH/TO/envoy VERSION
 
@@ -15,11 +16,13 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+# Protobuf is not a dependency of meshsim; to the type checker its objects are anything.
+DescriptorProto = Any
+FileDescriptorProto = Any
 
 OUTPUT = Path(__file__).with_name("known_fields.json")
 
@@ -75,10 +78,10 @@ def _end_of_file(data: bytes, start: int) -> int:
 
 def load_files(binary: bytes) -> dict[str, FileDescriptorProto]:
     """Return the file descriptors in a binary by name, with the options that Envoy's own annotations define."""
-    import google.protobuf.duration_pb2
-    import google.protobuf.timestamp_pb2  # noqa: F401  registers what validate.proto depends on
-    from google.protobuf import descriptor_pb2, descriptor_pool
-
+    for name in ("duration_pb2", "timestamp_pb2"):  # what validate.proto depends on
+        import_module(f"google.protobuf.{name}")
+    descriptor_pb2 = import_module("google.protobuf.descriptor_pb2")
+    pool = import_module("google.protobuf.descriptor_pool").Default()
     raw: dict[str, bytes] = {}
     for blob in embedded_files(binary):
         try:
@@ -88,7 +91,7 @@ def load_files(binary: bytes) -> dict[str, FileDescriptorProto]:
         if len(blob) > len(raw.get(name, b"")):
             raw[name] = blob
     for needed in ("validate/validate.proto", "envoy/annotations/deprecation.proto"):
-        descriptor_pool.Default().AddSerializedFile(raw[needed])
+        pool.AddSerializedFile(raw[needed])
     # Parsed again, because the options above are understood only now.
     return {name: descriptor_pb2.FileDescriptorProto.FromString(blob) for name, blob in raw.items()}
 
@@ -97,9 +100,7 @@ class Extractor:
     """Turns descriptors into the compact form."""
 
     def __init__(self, files: dict[str, FileDescriptorProto]) -> None:
-        from google.protobuf import descriptor_pool
-
-        find = descriptor_pool.Default().FindExtensionByName
+        find = import_module("google.protobuf.descriptor_pool").Default().FindExtensionByName
         self._rules = find("validate.rules")
         self._required = find("validate.required")
         self._disallowed = find("envoy.annotations.disallowed_by_default")
@@ -210,8 +211,7 @@ def main(binary: str, version: str) -> None:
     lines = [f'{{"envoy": {json.dumps(table["envoy"])},']
     for section in ("enums", "messages"):
         rows = [
-            f"{json.dumps(name)}: {json.dumps(entry, separators=(',', ':'))}"
-            for name, entry in table[section].items()
+            f"{json.dumps(name)}: {json.dumps(entry, separators=(',', ':'))}" for name, entry in table[section].items()
         ]
         lines.append(f'"{section}": {{\n' + ",\n".join(rows) + ("\n}," if section == "enums" else "\n}}"))
     OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The way of a configuration, from text to models, with what stops it.
 
-YAML -> nodes -> parsed messages (types, unknown fields) -> constraints -> what Envoy refuses when it puts the parts together
--> models. The first thing that Envoy would refuse comes first; what meshsim does not model comes last.
+YAML -> nodes -> parsed messages (types, unknown fields) -> constraints -> what Envoy refuses when it puts the parts
+together -> models. The first thing that Envoy would refuse comes first; what meshsim does not model comes last.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from meshsim.envoy.config.build import Builder, Unmodelled
 from meshsim.envoy.config.constraints import violations
 from meshsim.envoy.config.document import Node, read
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place, Problem
-from meshsim.envoy.config.protojson import Reader, unpack_typed_structs
+from meshsim.envoy.config.protojson import Reader
 from meshsim.envoy.config.refusal import ConfigRefused
 from meshsim.envoy.config.schema import known_schema
 from meshsim.envoy.config.semantics import refusals
 from meshsim.envoy.config.sources import Sources
+from meshsim.envoy.config.typed_struct import unpack_typed_structs
 from meshsim.errors import UnmodelledField
 
 _DATA_SOURCE = "envoy.config.core.v3.DataSource"
@@ -62,7 +63,7 @@ class Examination:
         self._reader = Reader(self._schema, Bootstrap.proto)
         self._unreadable = _not_json(root, text)
         self._parsed = self._reader.read(Node({}, root.line) if self._unreadable else root)
-        self._late = list(unpack_typed_structs(self._parsed, self._schema))
+        unpack_typed_structs(self._parsed, self._schema)
         self.wanted = _wanted(self._parsed)
 
     def problems(self, sources: Sources) -> Iterator[Problem]:
@@ -70,7 +71,6 @@ class Examination:
         yield from self._unreadable
         yield from self._reader.problems
         yield from violations(self._parsed, self._schema)
-        yield from self._late
         yield from refusals(self._parsed, self._schema, sources)
 
     def build(self, sources: Sources) -> tuple[Bootstrap, list[Unmodelled]]:

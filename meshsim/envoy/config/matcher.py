@@ -111,14 +111,10 @@ class HeaderMatcher(Message):
             return self.string_match
         if self.safe_regex_match is not None:
             return StringMatcher(safe_regex=self.safe_regex_match)
-        old = {
-            "exact": self.exact_match,
-            "prefix": self.prefix_match,
-            "suffix": self.suffix_match,
-            "contains": self.contains_match,
-        }
-        given = {kind: text for kind, text in old.items() if text is not None}
-        return StringMatcher(**given) if given else None
+        old = (self.exact_match, self.prefix_match, self.suffix_match, self.contains_match)
+        if all(text is None for text in old):
+            return None
+        return StringMatcher(exact=old[0], prefix=old[1], suffix=old[2], contains=old[3])
 
     def matches(self, value: str | None) -> bool:
         """Whether the header's value matches.

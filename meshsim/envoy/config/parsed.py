@@ -78,11 +78,18 @@ class ParsedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ParsedAny:
-    """A ``google.protobuf.Any``: a message, or the value of a well-known type."""
+    """A ``google.protobuf.Any``: a message, or the value of a well-known type.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        What is wrong with a message that Envoy reads only when it comes to the extension which it configures.
+    """
 
     type_url: str
     value: Any
     place: Place
+    problems: tuple[Problem, ...] = ()
 
     @property
     def message(self) -> str:
@@ -108,3 +115,8 @@ class Problem:
     reason: str
     place: Place
     after_plugins: int = 0
+
+    @classmethod
+    def said(cls, envoy_says: str, place: Place) -> Problem:
+        """Return a problem whose words need no translation."""
+        return cls(envoy_says, envoy_says, place)

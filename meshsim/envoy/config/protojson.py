@@ -1,8 +1,8 @@
 """YAML nodes read as protobuf messages, as Envoy's JSON parser reads them.
 
-Theory of operation: one walk down the nodes, with the schema beside it. What does not fit is noted and left out, so that
-one walk finds all problems. Envoy stops at the first, and tells an unknown field or enum value ("has unknown fields")
-from anything else that is wrong ("Unable to parse JSON as proto"), which comes first; the words of both are kept.
+Theory of operation: one walk down the nodes, with the schema beside it. What does not fit is noted and left out, so
+that one walk finds all problems. Envoy stops at the first, and tells an unknown field or enum value ("has unknown
+fields") from anything else that is wrong ("Unable to parse JSON as proto"), which comes first; here both are kept.
 
 Lenient as Envoy's parser is: fields in snake_case or camelCase, one value where a list of scalars or messages is asked,
 ``null`` for "not set", numbers as text, and messages such as ``{value: 1}`` for wrappers.
@@ -95,9 +95,7 @@ class Reader:
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
-    def _message(
-        self, schema: MessageSchema, node: Node, place: Place, skip: tuple[str, ...] = ()
-    ) -> ParsedMessage:
+    def _message(self, schema: MessageSchema, node: Node, place: Place, skip: tuple[str, ...] = ()) -> ParsedMessage:
         parsed = ParsedMessage(schema, place)
         taken: set[str] = set()
         for key, child in node.value.items():
@@ -140,9 +138,7 @@ class Reader:
         if not isinstance(node.value, list):
             value = self._value(field.type, node, place)
             return _SKIPPED if value is _SKIPPED else [value]
-        items = (
-            self._value(field.type, item, place.item(number, item.line)) for number, item in enumerate(node.value)
-        )
+        items = (self._value(field.type, item, place.item(number, item.line)) for number, item in enumerate(node.value))
         return [item for item in items if item is not _SKIPPED]
 
     def _map(self, owner: MessageSchema, field: FieldSchema, node: Node, place: Place) -> Any:
@@ -262,52 +258,3 @@ def _unwrapped(node: Node) -> Node:
         inner: Node = node.value["value"]
         return inner
     return node
-
-
-_TYPED_STRUCTS = frozenset({"udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct"})
-_EXTENSION_SLOTS = frozenset({"typed_config", "typed_per_filter_config", "typed_extension_protocol_options"})
-
-
-def unpack_typed_structs(value: Any, schema: Schema) -> list[Problem]:
-    """Replace, in place, each ``TypedStruct`` that configures an extension by the message that it stands for.
-
-    Returns
-    -------
-    list of Problem
-        What is wrong with the messages inside; Envoy reads them when it comes to the extension.
-    """
-    problems: list[Problem] = []
-    if isinstance(value, ParsedAny):
-        return unpack_typed_structs(value.value, schema)
-    if isinstance(value, list | dict):
-        for child in value.values() if isinstance(value, dict) else value:
-            problems += unpack_typed_structs(child, schema)
-    if isinstance(value, ParsedMessage):
-        for name, child in value.values.items():
-            if name in _EXTENSION_SLOTS:
-                slot, key = (child, "") if isinstance(child, dict) else (value.values, name)
-                for key in list(child) if isinstance(child, dict) else [name]:
-                    slot[key], found = _unpacked(slot[key], schema)
-                    problems += found
-            problems += unpack_typed_structs(value.values[name], schema)
-    return problems
-
-
-def _unpacked(packed: Any, schema: Schema) -> tuple[Any, list[Problem]]:
-    if not isinstance(packed, ParsedAny) or packed.message not in _TYPED_STRUCTS or packed.value is None:
-        return packed, []
-    type_url = packed.value.get("type_url", "")
-    message = type_url.rpartition("/")[2]
-    if message not in schema:
-        return ParsedAny(type_url, None, packed.place), []
-    reader = Reader(schema, message)
-    inner = reader.read(_as_node(packed.value.get("value", {}), packed.place.line), packed.place)
-    return ParsedAny(type_url, inner, packed.place), reader.problems
-
-
-def _as_node(value: Any, line: int) -> Node:
-    if isinstance(value, dict):
-        return Node({key: _as_node(item, line) for key, item in value.items()}, line)
-    if isinstance(value, list):
-        return Node([_as_node(item, line) for item in value], line)
-    return Node(value, line)

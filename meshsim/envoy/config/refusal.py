@@ -29,7 +29,7 @@ _SUBSTITUTIONS = (
 
 
 def normal_refusal(text: str) -> str:
-    """Return the reason in one of Envoy's refusals, without what changes from run to run.
+    r"""Return the reason in one of Envoy's refusals, without what changes from run to run.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def normal_refusal(text: str) -> str:
     Examples
     --------
     >>> normal_refusal("error initializing configuration 'a.yaml': Invalid duration: Expected positive duration: "
-    ...                "goo.gle/debugonly  \\nseconds: -1")
+    ...                "goo.gle/debugonly  \nseconds: -1")
     'Invalid duration: Expected positive duration'
     """
     text = text.strip()
@@ -56,8 +56,8 @@ class ConfigRefused(ConfigError):
     envoy_says : str
         Envoy's words, as :func:`normal_refusal` returns them.
     after_plugins : int
-        How many Wasm plugins Envoy has created when it comes to what it refuses, counted in the order of listeners, filter
-        chains and HTTP filters. Their callbacks run, though the configuration is refused.
+        How many Wasm plugins Envoy has created when it comes to what it refuses, counted in the order of listeners,
+        filter chains and HTTP filters. Their callbacks run, though the configuration is refused.
     bootstrap : Bootstrap or None
         The configuration, when it could be modelled at all.
     """

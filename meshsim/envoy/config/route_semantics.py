@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from meshsim.envoy.config.operators import format_errors, json_format_errors
-from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place, Problem
+from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Problem
 from meshsim.envoy.config.regex import regex_error
 from meshsim.envoy.config.sources import Sources
 
@@ -17,11 +17,6 @@ _WITHOUT_ROUTE_CONFIG: Mapping[str, str] = {
     "envoy.extensions.filters.http.wasm.v3.Wasm": "envoy.filters.http.wasm",
     "envoy.extensions.filters.http.router.v3.Router": "envoy.filters.http.router",
 }
-
-
-def problem(says: str, place: Place) -> Problem:
-    """Return a problem whose words need no translation."""
-    return Problem(says, says, place)
 
 
 class RouteJudge:
@@ -71,19 +66,19 @@ class RouteJudge:
             yield from source_problems(body, self._sources, "file {} does not exist")
             size = len(_content(body, self._sources))
             if size > limit:
-                yield problem(f"response body size is {size} bytes; maximum is {limit}", body.place)
+                yield Problem.said(f"response body size is {size} bytes; maximum is {limit}", body.place)
         for format_ in answer.messages("body_format"):
             yield from format_problems(format_)
 
     def _unknown_clusters(self, action: ParsedMessage) -> Iterator[Problem]:
         name = action.get("cluster")
         if name is not None and name not in self._clusters:
-            yield problem(f"route: unknown cluster '{name}'", action.place_of("cluster"))
+            yield Problem.said(f"route: unknown cluster '{name}'", action.place_of("cluster"))
         for weighted in action.messages("weighted_clusters"):
             for choice in weighted.messages("clusters"):
                 name = choice.get("name")
                 if name and name not in self._clusters:
-                    yield problem(f"route: unknown weighted cluster '{name}'", choice.place_of("name"))
+                    yield Problem.said(f"route: unknown weighted cluster '{name}'", choice.place_of("name"))
 
 
 def header_problems(message: ParsedMessage) -> Iterator[Problem]:
@@ -94,17 +89,17 @@ def header_problems(message: ParsedMessage) -> Iterator[Problem]:
         for number, name in enumerate(message.get(f"{direction}_headers_to_remove", [])):
             if _is_protected(name):
                 place = message.place_of(f"{direction}_headers_to_remove")
-                yield problem(":-prefixed or host headers may not be removed", place.item(number, place.line))
+                yield Problem.said(":-prefixed or host headers may not be removed", place.item(number, place.line))
 
 
 def _header_option_problems(option: ParsedMessage) -> Iterator[Problem]:
     if "append" in option.values and "append_action" in option.values:
-        yield problem("Both append and append_action are set and it's not allowed", option.place)
+        yield Problem.said("Both append and append_action are set and it's not allowed", option.place)
     for header in option.messages("header"):
         if _is_protected(header.get("key", "")):
-            yield problem(":-prefixed or host headers may not be modified", header.place_of("key"))
+            yield Problem.said(":-prefixed or host headers may not be modified", header.place_of("key"))
         for says in format_errors(header.get("value", "")):
-            yield problem(says, header.place_of("value"))
+            yield Problem.said(says, header.place_of("value"))
 
 
 def _is_protected(name: str) -> bool:
@@ -117,19 +112,19 @@ def format_problems(message: ParsedMessage) -> Iterator[Problem]:
     texts += [source.get("inline_string", "") for source in message.messages("text_format_source")]
     for text in texts:
         for says in format_errors(text):
-            yield problem(says, message.place)
+            yield Problem.said(says, message.place)
     for says in json_format_errors(message.get("json_format", {})):
-        yield problem(says, message.place)
+        yield Problem.said(says, message.place)
 
 
 def source_problems(source: ParsedMessage, sources: Sources, missing_file: str) -> Iterator[Problem]:
     """Yield what is missing of a ``DataSource``."""
     name = source.get("filename")
     if name is not None and name not in sources.files:
-        yield problem(missing_file.format(name), source.place_of("filename"))
+        yield Problem.said(missing_file.format(name), source.place_of("filename"))
     variable = source.get("environment_variable")
     if variable is not None and variable not in sources.environment:
-        yield problem(f"Environment variable doesn't exist: {variable}", source.place_of("environment_variable"))
+        yield Problem.said(f"Environment variable doesn't exist: {variable}", source.place_of("environment_variable"))
 
 
 def _content(source: ParsedMessage, sources: Sources) -> bytes:
@@ -143,7 +138,7 @@ def _regex_problems(message: ParsedMessage) -> Iterator[Problem]:
     if message.schema.name == _REGEX_MATCHER:
         says = regex_error(message.get("regex", ""))
         if says is not None:
-            yield problem(says, message.place_of("regex"))
+            yield Problem.said(says, message.place_of("regex"))
     for name in message.values:
         for child in message.messages(name):
             if isinstance(child, ParsedMessage):
@@ -154,7 +149,7 @@ def _rewrite_problems(action: ParsedMessage) -> Iterator[Problem]:
     rewrites = [name for name in ("prefix_rewrite", "regex_rewrite", "path_rewrite_policy") if action.get(name)]
     if len(rewrites) > 1:
         words = "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy"
-        yield problem(words, action.place_of(rewrites[1]))
+        yield Problem.said(words, action.place_of(rewrites[1]))
 
 
 def _weight_problems(weighted: ParsedMessage) -> Iterator[Problem]:
@@ -162,18 +157,18 @@ def _weight_problems(weighted: ParsedMessage) -> Iterator[Problem]:
     for choice in weighted.messages("clusters"):
         named = [name for name in ("name", "cluster_header") if choice.get(name)]
         if not named:
-            yield problem("At least one of name or cluster_header need to be specified", choice.place)
+            yield Problem.said("At least one of name or cluster_header need to be specified", choice.place)
         if len(named) > 1:
-            yield problem("Only one of name or cluster_header can be specified", choice.place)
+            yield Problem.said("Only one of name or cluster_header can be specified", choice.place)
         if "weight" not in choice.values:
-            yield problem("Field 'weight' is missing in", choice.place)
+            yield Problem.said("Field 'weight' is missing in", choice.place)
         yield from header_problems(choice)
         total += choice.get("weight", 0)
         if total > _UINT32_MAX:
             words = f"The sum of weights of all weighted clusters of route exceeds {_UINT32_MAX}"
-            yield problem(words, weighted.place)
+            yield Problem.said(words, weighted.place)
     if total == 0:
-        yield problem("Sum of weights in the weighted_cluster must be greater than 0.", weighted.place)
+        yield Problem.said("Sum of weights in the weighted_cluster must be greater than 0.", weighted.place)
 
 
 def _per_filter_problems(message: ParsedMessage) -> Iterator[Problem]:
@@ -183,11 +178,11 @@ def _per_filter_problems(message: ParsedMessage) -> Iterator[Problem]:
         if packed.message == _FILTER_CONFIG and isinstance(packed.value, ParsedMessage):
             inner = packed.value.packed("config")
             if not packed.value.get("disabled") and "config" not in packed.value.values:
-                yield problem(f"Empty route/virtual host per filter configuration for {name} filter", packed.place)
+                yield Problem.said(f"Empty route/virtual host per filter configuration for {name} filter", packed.place)
             packed = inner
         if packed.message in _WITHOUT_ROUTE_CONFIG:
             words = f"The filter {name} doesn't support virtual host or route specific configurations"
-            yield problem(words, packed.place)
+            yield Problem.said(words, packed.place)
 
 
 def _domain_problems(host: ParsedMessage, config_name: str, taken: set[str]) -> Iterator[Problem]:
@@ -200,5 +195,5 @@ def _domain_problems(host: ParsedMessage, config_name: str, taken: set[str]) -> 
                 else "Only unique values for domains are permitted. "
                 f"Duplicate entry of domain {domain} in route {config_name}"
             )
-            yield problem(words, place.item(number, place.line))
+            yield Problem.said(words, place.item(number, place.line))
         taken.add(domain)

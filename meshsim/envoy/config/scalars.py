@@ -1,7 +1,7 @@
 """Single values of protobuf's JSON form, as Envoy 1.40 reads them, in its older, lenient mode.
 
-Each function takes the value of a YAML node and returns the protobuf value, or raises :class:`WrongValue` with the words
-of Envoy's parser.
+Each function takes the value of a YAML node and returns the protobuf value, or raises :class:`WrongValue` with the
+words of Envoy's parser.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def first_character(value: Any) -> str:
         return str(value)[0]
     if value is None:
         return "n"
-    return {str: '"', list: "[", dict: "{"}[type(value)]
+    return '"' if isinstance(value, str) else "[" if isinstance(value, list) else "{"
 
 
 def expect(value: Any, kind: type, opening: str) -> None:

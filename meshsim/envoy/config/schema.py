@@ -6,9 +6,9 @@ The file holds, besides the version of the Envoy that it was made from, for each
 * ``o``: oneof name to a list of "must be set" and the names of its members;
 * ``r``: field name to the rules of protoc-gen-validate, durations in nanoseconds.
 
-A type is a letter for a scalar (``s`` string, ``y`` bytes, ``b`` bool, ``i`` and ``I`` signed 32 and 64 bits, ``u`` and
-``U`` unsigned, ``f`` and ``d`` floating point), ``m`` or ``e`` and the number of a message or enum in the file, ``[`` and
-the type of the items, or ``{``, the type of the keys and the type of the values.
+A type is a letter for a scalar (``s`` string, ``y`` bytes, ``b`` bool, ``i`` and ``I`` signed 32 and 64 bits, ``u``
+and ``U`` unsigned, ``f`` and ``d`` floating point), ``m`` or ``e`` and the number of a message or enum in the file,
+``[`` and the type of the items, or ``{``, the type of the keys and the type of the values.
 """
 
 from __future__ import annotations
@@ -143,9 +143,7 @@ class Schema:
             for field_name, text in row["f"].items()
         }
         camel = {_camel(field_name): entry for field_name, entry in fields.items()}
-        required = {
-            oneof: tuple(members) for oneof, (must, *members) in row.get("o", {}).items() if must
-        }
+        required = {oneof: tuple(members) for oneof, (must, *members) in row.get("o", {}).items() if must}
         return MessageSchema(name, fields, camel | fields, required)
 
     def _field(self, name: str, text: str, oneof: str, rules: Mapping[str, Any]) -> FieldSchema:
@@ -155,9 +153,7 @@ class Schema:
         if shape == "{":
             key = self._type(types[0])
             return FieldSchema(name, int(number), "map", self._type(types[1:]), key, flag, oneof, rules)
-        return FieldSchema(
-            name, int(number), "many" if shape else "one", self._type(types), None, flag, oneof, rules
-        )
+        return FieldSchema(name, int(number), "many" if shape else "one", self._type(types), None, flag, oneof, rules)
 
     def _type(self, code: str) -> FieldType:
         if code in _SCALARS:

@@ -1,9 +1,9 @@
 """Well-known protobuf types as the bytes that a module sees when they are its configuration.
 
-Seen in Envoy 1.40: the ``configuration`` of a plugin or VM reaches the module unwrapped when it is a ``StringValue`` or a
-``BytesValue``, and in every other case, a ``Struct`` too, as the serialized message. The documentation promises JSON for a
-``Struct``; the run shows otherwise. Envoy writes the entries of a ``Struct`` in an order that changes from one run to the
-next; here they are in the order of the file.
+Seen in Envoy 1.40: the ``configuration`` of a plugin or VM reaches the module unwrapped when it is a ``StringValue`` or
+a ``BytesValue``, and in every other case, a ``Struct`` too, as the serialized message. The documentation promises JSON
+for a ``Struct``; the run shows otherwise. Envoy writes the entries of a ``Struct`` in an order that changes from one
+run to the next; here they are in the order of the file.
 """
 
 from __future__ import annotations

@@ -74,5 +74,3 @@ class ResponseHalf:
         self.headers = http_filter.encode_headers
         self.data = http_filter.encode_data
         self.trailers = http_filter.encode_trailers
-
-

@@ -102,7 +102,9 @@ class Router(HttpFilter):
     def _answer_directly(self, match: Match, headers: HeaderMap) -> None:
         direct, redirect = match.route.direct_response, match.route.redirect
         values = self._values(self.stream)
-        location = _direct_location(direct, headers) if direct else _location(redirect or RedirectAction(), headers, match)
+        location = (
+            _direct_location(direct, headers) if direct else _location(redirect or RedirectAction(), headers, match)
+        )
 
         def edit(response: HeaderMap) -> None:
             if location:
@@ -145,7 +147,7 @@ class Router(HttpFilter):
         info.first_upstream_byte_ns = self._now_ns()
         if self._request_complete_ns >= 0 and not self._config.suppress_envoy_headers:
             elapsed_ms = (self._now_ns() - self._request_complete_ns) // 1_000_000
-            headers.replace(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
+            headers.put(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
         self._match.edit_response(headers, self._values(self.stream))
         self.stream.respond_headers(headers, end)
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from meshsim.envoy.plugins import ThreadPlugin
 
 _GRPC_UNAVAILABLE = 14
+#: Envoy keeps a status in 16 bits.
+_STATUS_MASK = 0xFFFF
 _FAILED = LocalReply(503, details="wasm_fail_stream", grpc_status=_GRPC_UNAVAILABLE)
 
 
@@ -248,7 +250,7 @@ class WasmFilter(HttpFilter):
                     headers.add(name, value)
 
         reply = LocalReply(
-            response.status,
+            response.status & _STATUS_MASK,
             response.body,
             "_".join(response.details.decode("utf-8", "surrogateescape").split()),
             response.grpc_status,

@@ -9,7 +9,9 @@
     (if (i32.eq (local.get $size) (i32.const 2)) (then (unreachable)))
     (i32.const 1))
   (func (export "proxy_on_context_create") (param i32 i32))
-  (func (export "proxy_on_vm_start") (param $root i32) (param $size i32) (result i32) (call $answer (local.get $size)))
-  (func (export "proxy_on_configure") (param $root i32) (param $size i32) (result i32) (call $answer (local.get $size)))
+  (func (export "proxy_on_vm_start") (param $root i32) (param $size i32) (result i32) (call $answer
+      (local.get $size)))
+  (func (export "proxy_on_configure") (param $root i32) (param $size i32) (result i32) (call $answer
+      (local.get $size)))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
 )

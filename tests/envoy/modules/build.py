@@ -22,7 +22,9 @@ def compiled(source: Path) -> bytes:
 
 def stale(sources: Iterable[Path]) -> list[Path]:
     """Sources whose module is missing or has other bytes."""
-    return [s for s in sources if not s.with_suffix(".wasm").exists() or s.with_suffix(".wasm").read_bytes() != compiled(s)]
+    return [
+        s for s in sources if not s.with_suffix(".wasm").exists() or s.with_suffix(".wasm").read_bytes() != compiled(s)
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,97 @@
+"""A listener at work: connections to workers, streams to filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshsim.envoy import formatter
+from meshsim.envoy.cluster import Address
+from meshsim.envoy.config.http import HttpConnectionManager
+from meshsim.envoy.config.http import HttpFilter as HttpFilterConfig
+from meshsim.envoy.config.http import Router as RouterConfig
+from meshsim.envoy.config.listener import Listener as ListenerConfig
+from meshsim.envoy.connection import ManagerHost, ServerConnection
+from meshsim.envoy.filters.base import HttpFilter
+from meshsim.envoy.filters.router import Router
+from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
+from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.plugins import PluginUse
+from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.routing import Match, find_route
+from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.threads import Thread
+from meshsim.envoy.wire import Socket
+
+if TYPE_CHECKING:
+    from meshsim.envoy.proxy import Envoy
+
+_DEFAULT_LIMIT_BYTES = 1 << 20
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """A listener at work: gives each connection to a worker."""
+
+    envoy: Envoy
+    config: ListenerConfig
+    manager: HttpConnectionManager
+    uses: list[tuple[HttpFilterConfig, PluginUse | None]]
+    address: Address
+
+    def accept(self, client: Thread, worker: int | None = None) -> Socket:
+        """Make a connection; return the client's end."""
+        host = self.envoy.pick_worker(worker)
+        near, far = Socket.pair(client, host.thread)
+        ServerConnection(self.manager, self._manager_host(host), far, self._info(host))
+        return near
+
+    def _manager_host(self, host: ThreadHost) -> ManagerHost:
+        envoy = self.envoy
+        limit = self.config.per_connection_buffer_limit_bytes
+        return ManagerHost(
+            host.thread,
+            envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
+            lambda: self._filters(host),
+            self._route,
+            envoy.new_request_id,
+            envoy.http_date(host.thread),
+            _DEFAULT_LIMIT_BYTES if limit is None else limit,
+        )
+
+    def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
+        connection = self.envoy.next_connection_id()
+        source = ("127.0.0.1", 40_000 + connection)
+        return lambda: StreamInfo(host.thread.now_ns, source, self.address, connection, self.config)
+
+    def _route(self, headers: HeaderMap) -> Match | None:
+        if self.manager.route_config is None:
+            return None
+        return find_route(self.manager.route_config, headers, self.envoy.process.random("routes"))
+
+    def _filters(self, host: ThreadHost) -> list[HttpFilter]:
+        filters: list[HttpFilter] = []
+        for config, use in self.uses:
+            if use is not None:
+                wasm = self._wasm_filter(use, host)
+                if wasm is not None:
+                    filters.append(wasm)
+            elif isinstance(config.typed_config, RouterConfig | None):
+                filters.append(self._router(config.typed_config or RouterConfig(), host))
+        return filters
+
+    def _wasm_filter(self, use: PluginUse, host: ThreadHost) -> HttpFilter | None:
+        plugin = use.plugin_for_stream(host)
+        if plugin is not None:
+            return WasmFilter(plugin)
+        return None if use.spec.fails_open else FailedFilter()
+
+    def _router(self, config: RouterConfig, host: ThreadHost) -> Router:
+        return Router(
+            config,
+            self.envoy.clusters(host),
+            self.envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
+            lambda: host.thread.now_ns,
+            formatter.values_of,
+        )
