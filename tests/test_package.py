@@ -66,5 +66,5 @@ def test_every_dependency_says_why_it_is_there(repository: Path) -> None:
 def test_the_layers_contract_names_every_package(repository: Path) -> None:
     contracts = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     named = set(re.findall(r"\w+", " ".join(next(c for c in contracts if c["id"] == "layers")["layers"])))
-    found = {path.stem for path in (repository / "meshsim").iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert found - named <= {"__init__", "__main__", "__pycache__"}
+    files = [path.relative_to(repository / "meshsim") for path in (repository / "meshsim").rglob("*.py")]
+    assert {Path(file.parts[0]).stem for file in files} - named == {"__init__", "__main__"}

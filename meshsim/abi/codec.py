@@ -69,11 +69,11 @@ def _pairs_of(block: bytes) -> Iterable[Pair]:
 
 
 def split_path(path: bytes) -> list[bytes]:
-    """Segments of a property path; one trailing NUL is harmless, an empty path has none.
+    r"""Segments of a property path; one trailing NUL is harmless, an empty path has none.
 
     Examples
     --------
-    >>> split_path(b"request\\0headers\\0host\\0")
+    >>> split_path(b"request\0headers\0host\0")
     [b'request', b'headers', b'host']
     """
     return path.removesuffix(b"\0").split(b"\0") if path else []
@@ -103,14 +103,14 @@ class Unserialisable(ValueError):
 
 
 def encode_value(value: PropertyValue | None) -> bytes:
-    """Serialise a property value as Envoy's ``serializeValue`` does.
+    r"""Serialise a property value as Envoy's ``serializeValue`` does.
 
     Examples
     --------
     >>> encode_value(200).hex()
     'c800000000000000'
     >>> encode_value(True), encode_value(b"text")
-    (b'\\x01', b'text')
+    (b'\x01', b'text')
     """
     match value:
         case bytes():

@@ -79,7 +79,7 @@ class Context:
         """The root context of this context's plugin."""
         return self.parent or self
 
-    # -- life ------------------------------------------------------------------------------------------------
+    # -- life ---
 
     def create(self) -> None:
         """Tell the module of this context, once."""
@@ -122,7 +122,7 @@ class Context:
             self._notify("proxy_on_delete", self.id)
         self.wasm.contexts.pop(self.id, None)
 
-    # -- HTTP ------------------------------------------------------------------------------------------------
+    # -- HTTP ---
 
     def headers(self, callback: str, count: int, end_of_stream: bool) -> HeadersAction:
         """Run ``proxy_on_request_headers`` or ``proxy_on_response_headers``."""
@@ -156,7 +156,7 @@ class Context:
                 return self._failed(TrailersAction.CONTINUE, TrailersAction.STOP_ITERATION)
             return TrailersAction.CONTINUE if result is None else trailers_action(result, stopped=self.wasm.stopped)
 
-    # -- how ---------------------------------------------------------------------------------------------------
+    # -- how ---
 
     @contextmanager
     def _showing_configuration(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshsim.abi import foreign
 from meshsim.abi.codec import Unserialisable, decode_pairs, encode_pairs, encode_value, split_path
 from meshsim.abi.constants import (
     AbiVersion,
@@ -60,7 +61,7 @@ class HostCalls:
         self._wasm = wasm
         self._host = wasm.host
 
-    # -- memory --------------------------------------------------------------------------------------------------
+    # -- memory ---
 
     def _read(self, pointer: int, size: int) -> bytes:
         data = self._wasm.vm.memory.read(pointer, size)
@@ -91,7 +92,7 @@ class HostCalls:
     def _context(self) -> Context:
         return self._wasm.acting
 
-    # -- logging, time, configuration -----------------------------------------------------------------------------
+    # -- logging, time, configuration ---
 
     def proxy_log(self, level: int, message: int, size: int) -> int:
         """Write a log line."""
@@ -127,7 +128,7 @@ class HostCalls:
         self._write_u32(code_out, 0)
         return self._give(b"", pointer_out, size_out)
 
-    # -- properties ------------------------------------------------------------------------------------------------
+    # -- properties ---
 
     def proxy_get_property(self, path: int, path_size: int, pointer_out: int, size_out: int) -> int:
         """Give an attribute, serialised."""
@@ -146,7 +147,7 @@ class HostCalls:
         """Leave a value on the stream."""
         return self._context.host.set_property(self._read(path, path_size), self._read(value, value_size))
 
-    # -- header maps -------------------------------------------------------------------------------------------------
+    # -- header maps ---
 
     def _map_type(self, kind: int) -> HeaderMapType:
         if kind > max(HeaderMapType):
@@ -220,7 +221,7 @@ class HostCalls:
         self._write_u32(size_out, self._writable(self._map_type(kind)).byte_size())
         return Status.OK
 
-    # -- buffers -----------------------------------------------------------------------------------------------------
+    # -- buffers ---
 
     def _buffer(self, kind: int) -> Buffer:
         if kind > max(BufferType):
@@ -247,7 +248,7 @@ class HostCalls:
         buffer = self._buffer(kind)
         return buffer.splice(start, length, self._read(data, size))
 
-    # -- the stream --------------------------------------------------------------------------------------------------
+    # -- the stream ---
 
     def proxy_continue_stream(self, kind: int) -> int:
         """Resume one half of the stream, after this call."""
@@ -300,7 +301,7 @@ class HostCalls:
         self._wasm.stopped = True
         return Status.OK
 
-    # -- metrics -----------------------------------------------------------------------------------------------------
+    # -- metrics ---
 
     def proxy_define_metric(self, kind: int, name: int, name_size: int, id_out: int) -> int:
         """Define a metric."""
@@ -326,7 +327,7 @@ class HostCalls:
         self._write_u64(value_out, value)
         return Status.OK
 
-    # -- shared data -------------------------------------------------------------------------------------------------
+    # -- shared data ---
 
     @property
     def _vm_id(self) -> bytes:
@@ -348,7 +349,21 @@ class HostCalls:
         name, data = self._read(key, key_size), self._read(value, value_size)
         return self._host.shared_data.set(self._vm_id, name, data, cas)
 
-    # -- contexts ----------------------------------------------------------------------------------------------------
+    # -- foreign functions ---
+
+    def proxy_call_foreign_function(
+        self, name: int, name_size: int, argument: int, argument_size: int, pointer_out: int, size_out: int
+    ) -> int:
+        """Call a function of this host only; it sees the called context, not the effective one."""
+        function = guest_text(self._read(name, name_size))
+        result = foreign.call(function, self._wasm.current, self._read(argument, argument_size))
+        if isinstance(result, Status):
+            return result
+        if not pointer_out and not size_out:
+            return Status.OK
+        return self._give(result, pointer_out, size_out)
+
+    # -- contexts ---
 
     def proxy_set_effective_context(self, context_id: int) -> int:
         """Act for another context until this call into the module returns; 0 is the called one again."""
@@ -361,7 +376,7 @@ class HostCalls:
         """Say that a root context that waited may end."""
         return Status.OK if self._wasm.finish_plugin(self._context.root) else Status.NOT_FOUND
 
-    # -- what Envoy offers beside the ABI ----------------------------------------------------------------------------
+    # -- what Envoy offers beside the ABI ---
 
     def emscripten_notify_memory_growth(self, memory: int) -> None:
         """Nothing to do: views of the memory are made anew when it has grown."""

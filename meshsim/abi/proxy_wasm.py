@@ -121,7 +121,7 @@ class ProxyWasm:
         self.current = self.vm_context
         self.effective_id = 0
 
-    # -- starting ----------------------------------------------------------------------------------------------
+    # -- starting ---
 
     def initialize(self) -> bool:
         """Link the module, look up its exports, run its own start; False when the VM has failed.
@@ -191,7 +191,7 @@ class ProxyWasm:
         finally:
             self.allowed = saved
 
-    # -- contexts ----------------------------------------------------------------------------------------------
+    # -- contexts ---
 
     def start_plugin(self, plugin: Plugin, host: ContextHost) -> bool:
         """Give a plugin its root context (or start the one it has again); False when the module refuses."""
@@ -232,7 +232,7 @@ class ProxyWasm:
         """The context that a host function acts for."""
         return self.contexts.get(self.effective_id, self.current) if self.effective_id else self.current
 
-    # -- calling -----------------------------------------------------------------------------------------------
+    # -- calling ---
 
     def may(self, capability: str) -> bool:
         """Whether the configuration lets the module have a callback or host function."""
@@ -292,7 +292,7 @@ class ProxyWasm:
         while self._after:
             self._after.popleft()()
 
-    # -- failing -----------------------------------------------------------------------------------------------
+    # -- failing ---
 
     @property
     def failed(self) -> bool:

@@ -82,7 +82,7 @@ class Wasi:
     def _put(self, pointer: int, data: bytes) -> int:
         return SUCCESS if self._wasm.vm.memory.write(pointer, data) else FAULT
 
-    # -- output --------------------------------------------------------------------------------------------------------
+    # -- output ---
 
     def fd_write(self, fd: int, vectors: int, count: int, written_out: int) -> int:
         """Log what is written: descriptor 1 at info, 2 at error; one trailing newline goes."""
@@ -109,7 +109,7 @@ class Wasi:
         pieces = [memory.read(pointer, size) for pointer, size in struct.iter_unpack("<II", table)]
         return b"".join(piece for piece in pieces if piece is not None) if None not in pieces else None
 
-    # -- descriptors -----------------------------------------------------------------------------------------------------
+    # -- descriptors ---
 
     def fd_seek(self, fd: int, offset: int, whence: int, new_offset_out: int) -> int:
         """Say in Envoy's log that this was called, and agree."""
@@ -142,7 +142,7 @@ class Wasi:
         """List nothing: there are no folders."""
         return self._put(used_out, bytes(4)) or NOTDIR
 
-    # -- environment -----------------------------------------------------------------------------------------------------
+    # -- environment ---
 
     def args_sizes_get(self, count_out: int, size_out: int) -> int:
         """No arguments."""
@@ -166,7 +166,7 @@ class Wasi:
     def _entries(self) -> list[bytes]:
         return [f"{name}={value}\0".encode() for name, value in self._host.environment.items()]
 
-    # -- clocks and chance -------------------------------------------------------------------------------------------------
+    # -- clocks and chance ---
 
     def clock_time_get(self, clock: int, precision: int, time_out: int) -> int:
         """Give virtual time: the wall clock or the time since the start."""

@@ -159,7 +159,13 @@ def carry_out(job: Job, on: Engine, level: Level | None) -> Account:
 def _simulate(job: Job, requests: Sequence[Request]) -> ReplayResult:
     from meshsim.envoy.replay import replay
 
-    return replay(job.bootstrap, requests, job.concurrency, job.seed, ignore_unmodelled=job.ignore_unmodelled)
+    return replay(
+        job.bootstrap,
+        requests,
+        concurrency=job.concurrency,
+        seed=job.seed,
+        ignore_unmodelled=job.ignore_unmodelled,
+    )
 
 
 def _run_real(job: Job, requests: Sequence[Request]) -> ReplayResult:

@@ -1,0 +1,1 @@
+"""Envoy: configuration, threads, plugins, streams, filters, clusters, statistics."""

@@ -152,6 +152,11 @@ def _upstream(view: View) -> tuple[str, int]:
     return view.stream.info.upstream
 
 
+def _once_chosen(view: View, value: PropertyValue | None) -> PropertyValue | None:
+    _upstream(view)
+    return value
+
+
 def _after_connect(view: View) -> tuple[str, int]:
     if not view.stream.info.upstream_connected:
         raise KeyError("not connected")
@@ -174,10 +179,9 @@ def _route_name(view: View) -> bytes:
 
 
 def _host_name(view: View) -> bytes:
-    match = view.stream.route
-    if match is None:
-        raise KeyError("no route")
-    return match.host.name.encode()
+    if view.stream.virtual_host is None:
+        raise KeyError("no virtual host")
+    return view.stream.virtual_host.name.encode()
 
 
 def _metadata(metadata: Metadata | None) -> PropertyValue:
@@ -220,7 +224,7 @@ def _node(view_node: Node) -> PropertyValue:
     )
 
 
-_CERTIFICATES = [
+_CERTIFICATES = (
     "tls_version",
     "subject_local_certificate",
     "subject_peer_certificate",
@@ -229,7 +233,7 @@ _CERTIFICATES = [
     "uri_san_local_certificate",
     "uri_san_peer_certificate",
     "sha256_peer_certificate_digest",
-]
+)
 
 _REQUEST: dict[str, Getter] = {
     "path": lambda v: v.header(b":path"),
@@ -276,8 +280,8 @@ _UPSTREAM: dict[str, Getter] = {
     "address": lambda v: _address(_upstream(v)),
     "port": lambda v: _upstream(v)[1],
     "num_endpoints": _num_endpoints,
-    "transport_failure_reason": lambda v: b"" if _upstream(v) else b"",
-    "locality": lambda v: _Message() if _upstream(v) else None,
+    "transport_failure_reason": lambda v: _once_chosen(v, b""),
+    "locality": lambda v: _once_chosen(v, _Message()),
     "local_address": lambda v: b"127.0.0.1:%d" % (_after_connect(v)[1] + 20_000),
     "cx_pool_ready_duration": lambda v: Nanoseconds(0 * _after_connect(v)[1]),
     "request_attempt_count": lambda v: Uint(v.stream.info.attempts),
@@ -288,15 +292,13 @@ _XDS: dict[str, Getter] = {
     "node": lambda v: _node(v.plugin.node),
     "cluster_name": lambda v: _route_cluster(v).encode(),
     "cluster_metadata": lambda v: _metadata(None) if _route_cluster(v) else None,
-    "listener_direction": lambda v: _DIRECTIONS[
-        str(getattr(v.stream.info.listener, "traffic_direction", "UNSPECIFIED"))
-    ],
-    "listener_metadata": lambda v: _metadata(getattr(v.stream.info.listener, "metadata", None)),
+    "listener_direction": lambda v: _DIRECTIONS[v.stream.info.listener.traffic_direction],
+    "listener_metadata": lambda v: _metadata(v.stream.info.listener.metadata),
     "route_name": _route_name,
     "route_metadata": lambda v: _metadata(v.stream.route.route.metadata if v.stream.route else None),
     "virtual_host_name": _host_name,
-    "virtual_host_metadata": lambda v: _metadata(v.stream.route.host.metadata if v.stream.route else None),
-    "upstream_host_metadata": lambda v: None if _upstream(v) else None,
+    "virtual_host_metadata": lambda v: _metadata(v.stream.virtual_host.metadata if v.stream.virtual_host else None),
+    "upstream_host_metadata": lambda v: _once_chosen(v, None),
     "filter_chain_name": lambda v: b"",
 }
 

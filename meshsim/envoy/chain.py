@@ -173,7 +173,7 @@ class Chain:
         self.slots.append(slot)
         return slot
 
-    # -- pieces from the codec -------------------------------------------------------------------------------------
+    # -- pieces from the codec ---
 
     def receive_headers(self, headers: HeaderMap, end: bool) -> None:
         """Run a message's headers through the filters."""
@@ -192,7 +192,7 @@ class Chain:
         self.ended = True
         self._trailers_from(0)
 
-    # -- what filters ask ------------------------------------------------------------------------------------------
+    # -- what filters ask ---
 
     def resume(self, slot: Slot) -> None:
         """Continue behind (or with) a filter, also with one that is only about to stop."""
@@ -230,7 +230,7 @@ class Chain:
         self.buffered.take(data)
         return self.buffered
 
-    # -- the runs ----------------------------------------------------------------------------------------------------
+    # -- the runs ---
 
     def _headers_from(self, start: int, end: bool) -> None:
         assert self.message is not None

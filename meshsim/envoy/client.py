@@ -76,7 +76,7 @@ class Exchange:
         else:
             self._thread.post(lambda: self._finish(TIMEOUT), PATIENCE_MS * _MS)
 
-    # -- the answer ------------------------------------------------------------------------------------------------------
+    # -- the answer ---
 
     def on_read(self, parts: list[Part]) -> None:
         """Take what has arrived."""

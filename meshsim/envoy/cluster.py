@@ -7,7 +7,7 @@ they are on a machine where nothing listens. Each worker has connections of its 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from meshsim.envoy.buffer import BodyBuffer
@@ -33,7 +33,7 @@ class UpstreamFailure:
 def _removed(what: str) -> UpstreamFailure:
     """Tell of a request that the filters left in a state that cannot be sent."""
     details = f"filter_removed_required_request_headers{{{'_'.join(what.split())}}}"
-    return UpstreamFailure(503, what.encode("utf-8", "surrogateescape"), details, "")
+    return UpstreamFailure(503, what.encode("utf-8", "surrogateescape"), details, "DPE")
 
 
 def _reset(reason: str, flag: str) -> UpstreamFailure:
@@ -43,7 +43,10 @@ def _reset(reason: str, flag: str) -> UpstreamFailure:
 
 
 NO_HOST = UpstreamFailure(503, b"no healthy upstream", "no_healthy_upstream", "UH")
-REFUSED = _reset("remote connection failure", "UF")
+REFUSED = replace(
+    _reset("remote connection failure", "UF"),
+    details="upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+)
 CUT = _reset("connection termination", "UC")
 PROTOCOL_ERROR = UpstreamFailure(
     502,
@@ -155,7 +158,7 @@ class Upstream:
     def _has_no_body(self, head: Head) -> bool:
         return self._method == b"HEAD" or bodiless_status(head.status)
 
-    # -- the request -----------------------------------------------------------------------------------------------------
+    # -- the request ---
 
     def send_data(self, data: bytes, end: bool) -> None:
         """Send a piece of the body."""
@@ -206,7 +209,7 @@ class Upstream:
             socket.write(part)
         self._pending.clear()
 
-    # -- the response ----------------------------------------------------------------------------------------------------
+    # -- the response ---
 
     def on_read(self, parts: list[Part]) -> None:
         """Take what has arrived."""

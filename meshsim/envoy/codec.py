@@ -62,7 +62,7 @@ def request_from_wire(head: Head) -> HeaderMap:
     headers = HeaderMap(kind=Kind.REQUEST)
     for key, value in head.headers:
         name = key.lower()
-        headers.add(b":authority" if name == b"host" else name, value.strip(b" \t"))
+        headers.add(name, value.strip(b" \t"))
     _set_target(headers, head.target)
     headers.put(b":method", head.method)
     return headers

@@ -44,7 +44,7 @@ class Kind(Enum):
 
 
 class HeaderMap:
-    """An ordered multimap of lower-case keys.
+    """An ordered multimap of lower-case keys; in a request, ``host`` is another name for ``:authority``.
 
     Examples
     --------
@@ -79,6 +79,7 @@ class HeaderMap:
 
     def get(self, key: bytes) -> bytes | None:
         """The first value of a key, or None."""
+        key = self._name(key)
         for name, value in self._pairs:
             if name == key:
                 return value
@@ -86,16 +87,21 @@ class HeaderMap:
 
     def all(self, key: bytes) -> list[bytes]:
         """Every value of a key."""
+        key = self._name(key)
         return [value for name, value in self._pairs if name == key]
 
     def add(self, key: bytes, value: bytes) -> None:
         """Append an entry, or append to the value of a well-known header that is there."""
+        key = self._name(key)
         if key in self.kind.value:
             for i, (name, old) in enumerate(self._pairs):
                 if name == key:
                     self._pairs[i] = key, old + b"," + value if old else value
                     return
         self._insert(key, value)
+
+    def _name(self, key: bytes) -> bytes:
+        return b":authority" if key == b"host" and self.kind is Kind.REQUEST else key
 
     def _insert(self, key: bytes, value: bytes) -> None:
         if key[:1] == b":":
@@ -107,7 +113,7 @@ class HeaderMap:
     def replace(self, key: bytes, value: bytes) -> None:
         """Set a key to one value, at the end: what a guest's or a configuration's change does."""
         self.remove(key)
-        self._insert(key, value)
+        self._insert(self._name(key), value)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key to one value, where it stands: what Envoy itself does with well-known headers."""
@@ -119,6 +125,7 @@ class HeaderMap:
 
     def remove(self, key: bytes) -> None:
         """Remove every entry of a key."""
+        key = self._name(key)
         kept = [pair for pair in self._pairs if pair[0] != key]
         if key[:1] == b":":
             self._pseudo -= len(self._pairs) - len(kept)

@@ -19,7 +19,7 @@ from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.plugins import PluginUse
 from meshsim.envoy.process import ThreadHost
-from meshsim.envoy.routing import Match, find_route
+from meshsim.envoy.routing import Match, Routed, find_route
 from meshsim.envoy.stream import StreamInfo
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import Socket
@@ -53,11 +53,12 @@ class Listener:
         return ManagerHost(
             host.thread,
             envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
-            lambda: self._filters(host),
+            lambda match: self._filters(host, match),
             self._route,
             envoy.new_request_id,
             envoy.http_date(host.thread),
             _DEFAULT_LIMIT_BYTES if limit is None else limit,
+            envoy.local_address,
         )
 
     def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
@@ -65,14 +66,16 @@ class Listener:
         source = ("127.0.0.1", 40_000 + connection)
         return lambda: StreamInfo(host.thread.now_ns, source, self.address, connection, self.config)
 
-    def _route(self, headers: HeaderMap) -> Match | None:
+    def _route(self, headers: HeaderMap) -> Routed:
         if self.manager.route_config is None:
-            return None
+            return Routed()
         return find_route(self.manager.route_config, headers, self.envoy.process.random("routes"))
 
-    def _filters(self, host: ThreadHost) -> list[HttpFilter]:
+    def _filters(self, host: ThreadHost, match: Match | None) -> list[HttpFilter]:
         filters: list[HttpFilter] = []
         for config, use in self.uses:
+            if _is_disabled(config, match):
+                continue
             if use is not None:
                 wasm = self._wasm_filter(use, host)
                 if wasm is not None:
@@ -95,3 +98,9 @@ class Listener:
             lambda: host.thread.now_ns,
             formatter.values_of,
         )
+
+
+def _is_disabled(config: HttpFilterConfig, match: Match | None) -> bool:
+    """Whether a filter is left out of a stream: what the route says counts more than the filter's own setting."""
+    override = match.filter_config(config.name) if match else None
+    return config.disabled if override is None else override.disabled

@@ -201,7 +201,7 @@ class ThreadPlugin:
             return ReadOnlyBuffer(self.spec.plugin.configuration) if self.wasm.current.configuration_visible else None
         return ReadOnlyBuffer() if kind in _WITHOUT_STREAM else None
 
-    # -- names that attributes show --------------------------------------------------------------------------------------
+    # -- names that attributes show ---
 
     @property
     def name(self) -> str:
@@ -252,7 +252,7 @@ class PluginTable:
         self._bases: dict[str, Base] = {}
         self.loaded: list[PluginSpec] = []
 
-    # -- the main thread -----------------------------------------------------------------------------------------------
+    # -- the main thread ---
 
     def load(self, spec: PluginSpec, main: ThreadHost) -> None:
         """Make a plugin on the main thread; raise :class:`PluginRefused` when Envoy would not take it."""
@@ -348,7 +348,7 @@ class PluginTable:
         wasm.initialize()
         return wasm
 
-    # -- every thread --------------------------------------------------------------------------------------------------
+    # -- every thread ---
 
     def new_local_vm(self, spec: PluginSpec, host: ThreadHost) -> Vm:
         """Clone a base VM for a thread."""

@@ -69,7 +69,7 @@ class Process:
         """Compile a module, or find it compiled."""
         return self._engine.compile(code)
 
-    # -- counting VMs --------------------------------------------------------------------------------------------------
+    # -- counting VMs ---
 
     def vm_created(self, host: ThreadHost, kind: str, runtime: str) -> None:
         """Count a VM that begins."""
@@ -106,7 +106,7 @@ class ThreadHost:
         self._vms: dict[str, Vm] = {}
         self._timers: dict[Context, Timer] = {}
 
-    # -- VMs and plugins -------------------------------------------------------------------------------------------------
+    # -- VMs and plugins ---
 
     def new_wasm(self, code: Code, spec: PluginSpec) -> ProxyWasm:
         """Make a VM on this thread; nothing of the module has run yet."""
@@ -170,7 +170,7 @@ class ThreadHost:
                 self.drop(plugin)
         self._plugins.clear()
 
-    # -- timers ----------------------------------------------------------------------------------------------------------
+    # -- timers ---
 
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         """Set a root context's timer; it fires every ``period_ms`` until it is set to 0."""
@@ -194,10 +194,10 @@ class ThreadHost:
         for root in [root for root in self._timers if root.wasm is wasm]:
             self._timers.pop(root).cancel()
 
-    # -- clocks ----------------------------------------------------------------------------------------------------------
+    # -- clocks ---
 
     def now_ns(self) -> int:
-        """Read the thread's clock; each further reading in one moment is a little later, so that no guest waits for ever."""
+        """Read the thread's clock; each reading takes a little time, so that no guest waits for ever."""
         self.thread.spend(self.process.costs.clock_read_ns)
         return self.thread.now_ns
 
@@ -205,7 +205,7 @@ class ThreadHost:
         """Read the wall clock."""
         return self.process.epoch_ns + self.now_ns()
 
-    # -- records ---------------------------------------------------------------------------------------------------------
+    # -- records ---
 
     def emit(self, event: Event) -> None:
         """Keep an event of this thread."""

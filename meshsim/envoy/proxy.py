@@ -67,6 +67,8 @@ class Envoy:
         Of every random number of the run.
     level : Level
         What is recorded.
+    local_address : str
+        The machine's address, which an edge proxy appends to ``x-forwarded-for`` for clients on the loopback interface.
     """
 
     def __init__(
@@ -79,9 +81,11 @@ class Envoy:
         costs: CostModel | None = None,
         engine: Engine | None = None,
         epoch_ns: int = DEFAULT_EPOCH_NS,
+        local_address: str = "127.0.0.1",
         limits: Limits | None = None,
     ) -> None:
         self.bootstrap = bootstrap
+        self.local_address = local_address
         self.kernel = Kernel()
         self.recorder = Recorder(level)
         self.process = Process(
@@ -103,7 +107,7 @@ class Envoy:
         self._connections = 0
         self._next_worker = 0
 
-    # -- for users -----------------------------------------------------------------------------------------------------
+    # -- for users ---
 
     @classmethod
     def from_yaml(
@@ -203,7 +207,7 @@ class Envoy:
             for vm in self.process.vms
         ]
 
-    # -- starting ------------------------------------------------------------------------------------------------------
+    # -- starting ---
 
     def start(self) -> None:
         """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
@@ -277,7 +281,7 @@ class Envoy:
         """Return a listener by name, the first one without a name; None when there is none."""
         return next((at_work for at_work in self.listeners if name in (None, at_work.config.name)), None)
 
-    # -- what listeners and routers need ---------------------------------------------------------------------------------
+    # -- what listeners and routers need ---
 
     def pick_worker(self, worker: int | None = None) -> ThreadHost:
         """Deal a connection to a worker: the given one, or each in turn."""
@@ -324,7 +328,7 @@ class Envoy:
 
         return date
 
-    # -- the end -------------------------------------------------------------------------------------------------------
+    # -- the end ---
 
     def shut_down(self) -> None:
         """End in order: the workers, then the main thread, then the base VMs."""

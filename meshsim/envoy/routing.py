@@ -69,51 +69,59 @@ class Match:
             _edit(headers, level.response_headers_to_remove, level.response_headers_to_add, values)
 
 
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Where a request belongs: its virtual host, and the route there; either may be missing."""
+
+    host: VirtualHost | None = None
+    match: Match | None = None
+
+
 class Formatter(Protocol):
     """Fills in command operators such as ``%REQ(x)%``."""
 
     def __call__(self, template: str) -> str: ...
 
 
+#: What an action does to a header that is there, and to one that is not: overwrite, add, or nothing.
+_ACTIONS: dict[str, tuple[str, str]] = {
+    "APPEND_IF_EXISTS_OR_ADD": ("add", "add"),
+    "ADD_IF_ABSENT": ("", "add"),
+    "OVERWRITE_IF_EXISTS_OR_ADD": ("overwrite", "overwrite"),
+    "OVERWRITE_IF_EXISTS": ("overwrite", ""),
+}
+
+
 def _edit(headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter) -> None:
+    """Remove, then overwrite, then add, as Envoy's header parser does whatever the order of the options."""
     for name in remove:
         headers.remove(name.lower().encode())
+    changes: dict[str, list[tuple[bytes, bytes]]] = {"overwrite": [], "add": [], "": []}
     for option in add:
-        _apply(headers, option, values)
+        key, value = option.header.key.lower().encode(), values(option.header.value).encode("utf-8", "surrogateescape")
+        if value or option.keep_empty_value:
+            there, absent = _ACTIONS[option.action]
+            changes[there if key in headers else absent].append((key, value))
+    for key, value in changes["overwrite"]:
+        headers.replace(key, value)
+    for key, value in changes["add"]:
+        headers.add(key, value)
 
 
-def _apply(headers: HeaderMap, option: HeaderValueOption, values: Formatter) -> None:
-    key = option.header.key.lower().encode()
-    key = b":authority" if key == b"host" else key
-    value = values(option.header.value).encode()
-    if not value and not option.keep_empty_value:
-        return
-    present = key in headers
-    match option.action:
-        case "APPEND_IF_EXISTS_OR_ADD":
-            headers.add(key, value)
-        case "ADD_IF_ABSENT" if not present:
-            headers.add(key, value)
-        case "OVERWRITE_IF_EXISTS_OR_ADD":
-            headers.replace(key, value)
-        case "OVERWRITE_IF_EXISTS" if present:
-            headers.replace(key, value)
-
-
-def find_route(configuration: RouteConfiguration, headers: HeaderMap, random: Random) -> Match | None:
-    """Choose the route for a request; None when none takes it.
+def find_route(configuration: RouteConfiguration, headers: HeaderMap, random: Random) -> Routed:
+    """Choose the route for a request.
 
     As in Envoy, a request that has lost its ``x-forwarded-proto`` matches nothing.
     """
     path = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
     host = _virtual_host(configuration, (headers.get(b":authority") or b"").decode("utf-8", "surrogateescape"))
     if host is None or not path or b"x-forwarded-proto" not in headers:
-        return None
+        return Routed(host)
     for route in host.routes:
         if _matches(route.match, path, headers):
             cluster, weighted = _cluster_of(route.route, headers, random) if route.route else (None, None)
-            return Match(route, host, configuration, cluster, weighted)
-    return None
+            return Routed(host, Match(route, host, configuration, cluster, weighted))
+    return Routed(host)
 
 
 def _virtual_host(configuration: RouteConfiguration, authority: str) -> VirtualHost | None:
@@ -170,8 +178,11 @@ def _path_matches(match: RouteMatch, path: str, target: str) -> bool:
 
 
 def _header_matches(condition: HeaderMatcher, headers: HeaderMap) -> bool:
-    values = headers.all(condition.name.lower().encode())
-    return condition.matches(b",".join(values).decode("utf-8", "surrogateescape") if values else None)
+    """Each value of a repeated header counts by itself; an inverted condition must hold for all."""
+    values = [value.decode("utf-8", "surrogateescape") for value in headers.all(condition.name.lower().encode())]
+    if not values:
+        return condition.matches(None)
+    return (all if condition.invert_match else any)(condition.matches(value) for value in values)
 
 
 def _query_matches(match: RouteMatch, query: str) -> bool:
@@ -196,21 +207,31 @@ def _header_text(headers: HeaderMap, name: str) -> str:
     return (headers.get(name.lower().encode()) or b"").decode("utf-8", "surrogateescape")
 
 
-def rewrite(match: Match, headers: HeaderMap) -> None:
-    """Change path and host as the route says."""
+def rewrite(match: Match, headers: HeaderMap, *, keep_original: bool) -> None:
+    """Change host and path as the route says; ``keep_original`` leaves the old ones in headers of Envoy's own."""
     action = match.route.route
     assert action
     target = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
+    _rewrite_host(action, headers, keep_original)
     rewritten = _rewritten_path(match.route, action, target)
     if rewritten != target:
-        headers.put(b"x-envoy-original-path", target.encode("utf-8", "surrogateescape"))
+        if keep_original:
+            headers.put(b"x-envoy-original-path", target.encode("utf-8", "surrogateescape"))
         headers.put(b":path", rewritten.encode("utf-8", "surrogateescape"))
-    if action.host_rewrite_literal:
-        headers.put(b":authority", action.host_rewrite_literal.encode())
-    elif action.host_rewrite_header:
-        value = headers.get(action.host_rewrite_header.lower().encode())
-        if value:
-            headers.put(b":authority", value)
+
+
+def _rewrite_host(action: RouteAction, headers: HeaderMap, keep_original: bool) -> None:
+    new = (action.host_rewrite_literal or "").encode()
+    if not new and action.host_rewrite_header:
+        new = headers.get(action.host_rewrite_header.lower().encode()) or b""
+    old = headers.get(b":authority") or b""
+    if not new:
+        return
+    if action.append_x_forwarded_host:
+        headers.add(b"x-forwarded-host", old)
+    if keep_original:
+        headers.put(b"x-envoy-original-host", old)
+    headers.put(b":authority", new)
 
 
 def _rewritten_path(route: Route, action: RouteAction, target: str) -> str:

@@ -16,10 +16,12 @@ from typing import Protocol
 
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.chain import Chain
+from meshsim.envoy.config.listener import Listener as ListenerConfig
+from meshsim.envoy.config.route import VirtualHost
 from meshsim.envoy.filters.base import HttpFilter, RequestHalf, ResponseHalf
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply, is_grpc
-from meshsim.envoy.routing import Match
+from meshsim.envoy.routing import Match, Routed
 
 
 class Response(Enum):
@@ -71,7 +73,7 @@ LOCAL_REPLY: dict[Response, Reply] = {
 class Downstream(Protocol):
     """The codec's side of a stream."""
 
-    def route_of(self, stream: Stream) -> Match | None:
+    def route_of(self, stream: Stream) -> Routed:
         """Choose the route, for the first time or anew."""
 
     def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
@@ -98,7 +100,7 @@ class StreamInfo:
     source: tuple[str, int]
     destination: tuple[str, int]
     connection_id: int
-    listener: object
+    listener: ListenerConfig
     protocol: str = "HTTP/1.1"
     ended_ns: int = -1
     bytes_received: int = 0
@@ -126,10 +128,12 @@ class Stream:
         In configuration order; the last is the router.
     limit_bytes : int
         Bound of each direction's buffer.
+    routed : Routed
+        The route that the request had when it came; a filter may have it chosen anew.
     """
 
     def __init__(
-        self, downstream: Downstream, info: StreamInfo, filters: Sequence[HttpFilter], limit_bytes: int
+        self, downstream: Downstream, info: StreamInfo, filters: Sequence[HttpFilter], limit_bytes: int, routed: Routed
     ) -> None:
         self.downstream = downstream
         self.info = info
@@ -140,8 +144,7 @@ class Stream:
         self.response_headers: HeaderMap | None = None
         self.response_trailers: HeaderMap | None = None
         self.over = False
-        self._route: Match | None = None
-        self._route_known = False
+        self._routed: Routed | None = routed
         self._prepared: LocalReply | None = None
         self._reply_sent = False
         self.request = Chain(_RequestEnd(self), limit_bytes)
@@ -152,7 +155,7 @@ class Stream:
         for http_filter in reversed(self.filters[:-1]):
             http_filter.response_slot = self.answer.add(ResponseHalf(http_filter))
 
-    # -- the request, from the codec ---------------------------------------------------------------------------------
+    # -- the request, from the codec ---
 
     def receive_headers(self, headers: HeaderMap, end: bool) -> None:
         """Take the request's headers."""
@@ -173,20 +176,28 @@ class Stream:
         if not self.over:
             self.request.receive_trailers(trailers)
 
-    # -- the route -----------------------------------------------------------------------------------------------------
+    # -- the route ---
 
     @property
     def route(self) -> Match | None:
-        """The route, chosen when first asked for."""
-        if not self._route_known:
-            self._route, self._route_known = self.downstream.route_of(self), True
-        return self._route
+        """The route, chosen anew when a filter has changed the request."""
+        return self._current_route().match
+
+    @property
+    def virtual_host(self) -> VirtualHost | None:
+        """The virtual host, which a request can have without a route."""
+        return self._current_route().host
+
+    def _current_route(self) -> Routed:
+        if self._routed is None:
+            self._routed = self.downstream.route_of(self)
+        return self._routed
 
     def clear_route_cache(self) -> None:
         """Choose the route anew when it is next asked for."""
-        self._route_known = False
+        self._routed = None
 
-    # -- the response --------------------------------------------------------------------------------------------------
+    # -- the response ---
 
     def respond_headers(self, headers: HeaderMap, end: bool) -> None:
         """Send a response's headers through the filters."""
@@ -208,7 +219,7 @@ class Stream:
     def _move(self, event: Event) -> None:
         self.response = RESPONSE[self.response, event]
 
-    # -- local replies -------------------------------------------------------------------------------------------------
+    # -- local replies ---
 
     def reply(self, reply: LocalReply) -> None:
         """Answer from the proxy; a reply asked for inside a request callback waits for its end."""
@@ -267,7 +278,7 @@ class Stream:
         """Whether the request's method is HEAD: the response has no body."""
         return self.request_headers.get(b":method") == b"HEAD"
 
-    # -- the end -------------------------------------------------------------------------------------------------------
+    # -- the end ---
 
     def sent_headers(self) -> None:
         """Take note that the response's headers have gone out."""

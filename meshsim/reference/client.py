@@ -104,7 +104,7 @@ class Answer:
 
     def __init__(self, method: str) -> None:
         self.done = False
-        self._head_only = method == "HEAD"
+        self._method = method
         self._buffer = b""
         self._step = self._read_head
         self._status = 0
@@ -162,7 +162,8 @@ class Answer:
     def _choose_framing(self) -> None:
         """RFC 9112, section 6.3."""
         fields = {name.lower(): value for name, value in self._headers}
-        if self._head_only or self._status in (101, 204, 304):
+        tunnel = self._method == "CONNECT" and 200 <= self._status < 300
+        if tunnel or self._method == "HEAD" or self._status in (101, 204, 304):
             self.done = True
         elif "chunked" in fields.get("transfer-encoding", "").lower():
             self._step = self._read_chunk_size

@@ -19,6 +19,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -201,6 +202,7 @@ class Recorder:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._running: set[int] = set()
+        self._ending = threading.Event()
 
     def run(self, todo: Sequence[Case], job: Job) -> Iterator[tuple[Case, Outcome]]:
         """The outcome of each case, in the order in which they end."""
@@ -211,7 +213,9 @@ class Recorder:
                 yield futures[future], future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            self._kill()
+            self._ending.set()
+            for pid in list(self._running):
+                _kill(pid)
             raise
         finally:
             pool.shutdown()
@@ -222,6 +226,8 @@ class Recorder:
         def on_start(pid: int) -> None:
             mine.append(pid)
             self._running.add(pid)
+            if self._ending.is_set():  # started while the others were being ended
+                _kill(pid)
 
         try:
             return job(case, on_start)
@@ -232,11 +238,11 @@ class Recorder:
         finally:
             self._running.difference_update(mine)
 
-    def _kill(self) -> None:
-        """End every Envoy: whoever waits for one of them then finds it gone, and ends too."""
-        for pid in list(self._running):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+
+def _kill(pid: int) -> None:
+    """End an Envoy: whoever waits for it then finds it gone, and ends too."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ private name of that package in use. :func:`meshsim.wasm.selftest.self_test` run
 Why cffi and not ctypes. A Python callback can fail before its first statement: Ctrl-C is noticed when the interpreter
 enters the function, outside of any ``try`` in it. ctypes then prints the exception and gives C an *uninitialised*
 value, here a wild pointer that Wasmtime takes for a trap and frees. cffi calls ``onerror`` instead, whose value goes to
-C (``tests/wasm/test_rawcall.py`` interrupts a guest to show it). It also makes the call itself a third faster.
+C (a test interrupts a guest to show it). It also makes the call itself a third faster.
 
 Where speed counts a pointer is declared as ``uintptr_t``: a null is then the small int 0 and no object is made.
 """
@@ -54,6 +54,9 @@ bool wasmtime_trap_code(uintptr_t trap, uint8_t *code);
 void wasmtime_error_delete(uintptr_t error);
 void wasmtime_error_message(uintptr_t error, wasm_byte_vec_t *out);
 void wasmtime_error_wasm_trace(uintptr_t error, wasm_frame_vec_t *out);
+
+typedef struct wasm_config_t wasm_config_t;
+void wasmtime_config_async_stack_size_set(wasm_config_t *, uint64_t);
 
 typedef struct wasm_engine_t wasm_engine_t;
 void wasmtime_engine_increment_epoch(wasm_engine_t *);
@@ -119,7 +122,13 @@ NULL_KINDS = {"r": 5, "x": 6}
 """Letter of a reference type -> ``wasmtime_valkind_t``; a zeroed value of these kinds is null."""
 
 
-def address(owner: wasmtime.Engine | wasmtime.Module) -> int:
+def set_stack(config: wasmtime.Config, size: int) -> None:
+    """Let guests use ``size`` bytes of stack; Wasmtime wants its other kind of stack to be as large."""
+    lib.wasmtime_config_async_stack_size_set(ffi.cast("wasm_config_t *", address(config)), 2 * size)
+    config.max_wasm_stack = size
+
+
+def address(owner: wasmtime.Config | wasmtime.Engine | wasmtime.Module) -> int:
     """The address of the C object behind one of the package's objects, which must outlive its use."""
     value = ctypes.cast(owner.ptr(), ctypes.c_void_p).value
     assert value is not None

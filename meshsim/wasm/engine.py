@@ -20,12 +20,17 @@ import wasmtime
 from meshsim.errors import ModuleError, NotModelled
 from meshsim.wasm import rawcall
 from meshsim.wasm.cache import CodeCache
+from meshsim.wasm.capi import set_stack
 from meshsim.wasm.module import ModuleFacts, parse_module
 from meshsim.wasm.selftest import wasmtime_version
 from meshsim.wasm.watchdog import Watchdog
 
 RESERVATION_BYTES = 4 << 30
 """Address space for each linear memory: all that 32 bits can address, so that loads need no check of their bounds."""
+
+STACK_BYTES = 5 << 20
+"""Stack of a guest: V8 lets a small function call itself 120,000 deep, and so does this. It is the calling thread's
+own stack, so a process with a smaller one gives its guests less."""
 
 SMALL_RESERVATION_BYTES = 64 << 20
 """The same, where the address space of a process is limited (``ulimit -v``)."""
@@ -50,6 +55,7 @@ class Settings:
         config.consume_fuel = True
         config.epoch_interruption = self.interruptible
         config.memory_reservation = self.memory_reservation
+        set_stack(config, _stack_bytes())
         config.memory_reservation_for_growth = self.memory_reservation  # when a memory has outgrown that and moves
         config.wasm_tail_call = True
         config.wasm_multi_memory = True
@@ -127,7 +133,7 @@ class Engine:
     cache : CodeCache, optional
         Where compiled code is kept between processes; by default it is not.
     memory_reservation : int, optional
-        Bytes of address space for each linear memory. By default 4 GiB, with room for some 10 000 VMs in a process;
+        Bytes of address space for each linear memory. By default 4 GiB, with room for some 20 000 VMs in a process;
         64 MiB when the address space is limited. With less than a guest's memory may become, every access is
         checked in software (10 to 25 % slower) and memories may move when they grow. Fuel does not depend on it.
 
@@ -190,6 +196,13 @@ class Engine:
 def shared_engine() -> Engine:
     """The process's engine, with the user's cache: for everybody who has no reason to have an own one."""
     return Engine(CodeCache())
+
+
+def _stack_bytes() -> int:
+    """What a thread's stack has room for, with a good part left to the host's own frames."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    # Where the stack has no limit, threads still get 2 MiB.
+    return min(STACK_BYTES, (2 << 20 if limit == resource.RLIM_INFINITY else limit) * 5 // 8)
 
 
 def _default_reservation() -> int:

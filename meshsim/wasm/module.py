@@ -115,6 +115,7 @@ def parse_module(data: bytes) -> ModuleFacts:
     Traceback (most recent call last):
     meshsim.errors.ModuleError: not a Wasm module: it starts with 3c 68 74 6d instead of 00 61 73 6d
     """
+    data = bytes(data)
     _check_header(data)
     sections = Sections()
     reader = Reader(data, 8)

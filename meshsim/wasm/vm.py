@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from meshsim.errors import MeshsimError
 from meshsim.wasm import rawcall
 from meshsim.wasm.capi import NULL_KINDS
 from meshsim.wasm.engine import Compiled
+from meshsim.wasm.marshal import SCALARS
 from meshsim.wasm.memory import Memory
 from meshsim.wasm.selftest import self_test
 from meshsim.wasm.types import FuncType, HostImport, Import, Limits, UnresolvedImport
@@ -38,8 +38,10 @@ class Vm:
     memory : Memory
         The memory that the host reads and writes: the last one that the module exports, under any name, or else the
         one that it imports (both seen in Envoy 1.40). Of size 0 when there is none, and until the VM is made.
+    limits : Limits
+        As given.
     instantiation_fuel : int
-        What the start function and the initialisation of memory took.
+        Fuel that the start function and the initialisation of memory took.
 
     Raises
     ------
@@ -148,7 +150,6 @@ class Vm:
         """``function`` within the limits; a call from inside a call lives on the outer one's fuel and time."""
         store = self._store
 
-        @functools.wraps(function)
         def call(*arguments: float) -> Any:
             if store.depth == 0:
                 self._prepare()
@@ -182,4 +183,4 @@ def _resolve(wanted: Import, imports: Mapping[tuple[str, str], HostImport]) -> H
 
 def _callable(type_: FuncType) -> bool:
     """Values of this type can pass between Python and a guest."""
-    return len(type_.results) <= 1 and rawcall.SCALARS.issuperset(type_.params + type_.results)
+    return len(type_.results) <= 1 and SCALARS.issuperset(type_.params + type_.results)

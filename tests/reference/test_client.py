@@ -61,6 +61,7 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
             Response(200, (("Content-Length", "2"),), "ok"),
         ),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n", "HEAD", False, Response(200, (("content-length", "2"),))),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "CONNECT", False, Response(200)),
         (b"HTTP/1.1 204 No Content\r\na: b\r\n\r\n", "GET", False, Response(204, (("a", "b"),))),
         (
             b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n",

@@ -12,6 +12,7 @@ import pytest
 
 from meshsim.errors import GuestTrap, MeshsimError
 from meshsim.wasm import FuncType, Limits, Vm, rawcall, selftest
+from meshsim.wasm.marshal import SlotViews
 
 MakeVm = Callable[..., Vm]
 
@@ -226,6 +227,26 @@ def test_ctrl_c_in_the_guest_comes_out_although_no_python_code_was_running(
     assert capfd.readouterr() == ("", "")
 
 
+def test_ctrl_c_while_a_failure_is_looked_at_leaves_nothing_for_the_next_call(
+    make_vm: MakeVm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def host(argument: int) -> int:
+        if argument:
+            raise KeyError(argument)
+        return 0
+
+    def interrupted(*_: object) -> BaseException:
+        raise KeyboardInterrupt
+
+    vm = make_vm(RAISES[:-1] + '(func (export "trap") unreachable))', {"f:i->i": host})
+    for name, type_, arguments in (("run", "i->i", [1]), ("trap", "->", [])):
+        with monkeypatch.context() as patch:
+            patch.setattr(rawcall.Store, "_failure", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                call(vm, name, type_, *arguments)
+        assert call(vm, "run", "i->i", 0) == 3
+
+
 # --- guest and host calling each other -------------------------------------------------------------------------------
 
 ALLOCATOR = """(module
@@ -290,7 +311,7 @@ def test_views_of_the_native_stack_do_not_pile_up(make_vm: MakeVm) -> None:
         {"f:i->i": lambda n: n},
     )
     assert call(vm, "down", "i->i", 3000) == 3000
-    assert 0 < len(vm._store._views) <= rawcall.SlotViews.CAPACITY
+    assert 0 < len(vm._store._views) <= SlotViews.CAPACITY
 
 
 # --- traps -----------------------------------------------------------------------------------------------------------

@@ -95,7 +95,8 @@ def read(text: str, origin: str) -> Node:
         root = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{origin}:{mark.line + 1}" if mark else origin
+        # At the end of a file without a last newline, the parser is one line further than there is.
+        place = f"{origin}:{min(mark.line + 1, max(1, len(text.splitlines())))}" if mark else origin
         raise ConfigError(f"not YAML: {error.problem or error.context}", place, "mend the file's syntax") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"not YAML: {error}", origin, "mend the file's syntax") from None

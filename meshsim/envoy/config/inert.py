@@ -114,6 +114,9 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "suppress_grpc_request_failure_code_stats": _NO_SINK,
         "reject_connect_request_early_data": _NO_TLS,
     },
+    "envoy.config.route.v3.FilterConfig": {
+        "config": "the filters that are modelled take no configuration of a route's",
+    },
     "envoy.config.route.v3.VirtualHost": {
         "virtual_clusters": _NO_SINK,
         "rate_limits": "read by a filter that is not modelled",

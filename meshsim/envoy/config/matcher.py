@@ -131,8 +131,8 @@ class HeaderMatcher(Message):
         if self.string is None and self.range_match is None:
             return (value is not None) != self.invert_match
         if value is None:
-            # A header that is not there matches only an inverted condition.
-            return self.invert_match
+            # Seen in Envoy 1.40: a header that is not there matches no condition on its value, inverted or not.
+            return False
         return self._holds(value) != self.invert_match
 
     def _holds(self, value: str) -> bool:

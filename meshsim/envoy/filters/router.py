@@ -13,10 +13,10 @@ from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster, Upstream, UpstreamFailure
 from meshsim.envoy.config.http import Router as RouterConfig
-from meshsim.envoy.config.route import DirectResponseAction, RedirectAction
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
+from meshsim.envoy.redirect import REDIRECT_STATUS, direct_location, redirect_location
 from meshsim.envoy.routing import Match, rewrite
 from meshsim.envoy.stats import Counters
 
@@ -24,15 +24,7 @@ if TYPE_CHECKING:
     from meshsim.envoy.formatter import Values
 
 _NOT_FOUND_STATUS = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
-_REDIRECT_STATUS = {
-    "MOVED_PERMANENTLY": 301,
-    "FOUND": 302,
-    "SEE_OTHER": 303,
-    "TEMPORARY_REDIRECT": 307,
-    "PERMANENT_REDIRECT": 308,
-}
-_CREATED = 201
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_TIMEOUT_NS = 15_000_000_000
 
 
 class Router(HttpFilter):
@@ -56,7 +48,7 @@ class Router(HttpFilter):
         self._request_complete_ns = -1
         self._match: Match | None = None
 
-    # -- the request ---------------------------------------------------------------------------------------------------
+    # -- the request ---
 
     def decode_headers(self, headers: HeaderMap, end: bool) -> HeadersAction:
         """Decide where the request goes."""
@@ -93,7 +85,7 @@ class Router(HttpFilter):
         if self._upstream:
             self._upstream.cancel()
 
-    # -- answers without an upstream -------------------------------------------------------------------------------------
+    # -- answers without an upstream ---
 
     def _reply(self, reply: LocalReply) -> None:
         self._answered = True
@@ -102,9 +94,11 @@ class Router(HttpFilter):
     def _answer_directly(self, match: Match, headers: HeaderMap) -> None:
         direct, redirect = match.route.direct_response, match.route.redirect
         values = self._values(self.stream)
-        location = (
-            _direct_location(direct, headers) if direct else _location(redirect or RedirectAction(), headers, match)
-        )
+        location = ""
+        if direct:
+            location = direct_location(direct.status, headers)
+        elif redirect:
+            location = redirect_location(redirect, match.route.match, headers)
 
         def edit(response: HeaderMap) -> None:
             if location:
@@ -115,9 +109,9 @@ class Router(HttpFilter):
             body = (direct.body.inline if direct.body else None) or b""
             self._reply(LocalReply(direct.status, body, "direct_response", edit=edit))
         elif redirect:
-            self._reply(LocalReply(_REDIRECT_STATUS[redirect.response_code], details="direct_response", edit=edit))
+            self._reply(LocalReply(REDIRECT_STATUS[redirect.response_code], details="direct_response", edit=edit))
 
-    # -- upstream --------------------------------------------------------------------------------------------------------
+    # -- upstream ---
 
     def _forward(self, match: Match, headers: HeaderMap, end: bool) -> None:
         cluster = self._clusters.get(match.cluster or "")
@@ -126,8 +120,13 @@ class Router(HttpFilter):
             status = _NOT_FOUND_STATUS[match.route.route.cluster_not_found_response_code] if match.route.route else 503
             self._reply(LocalReply(status, details="cluster_not_found", flag="NC"))
             return
+        timeout_ns = _DEFAULT_TIMEOUT_NS if match.route.route is None else match.route.route.timeout
+        timeout_ns = _DEFAULT_TIMEOUT_NS if timeout_ns is None else timeout_ns
+        visible = not self._config.suppress_envoy_headers
+        if timeout_ns and visible:
+            headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
         match.edit_request(headers, self._values(self.stream))
-        rewrite(match, headers)
+        rewrite(match, headers, keep_original=visible)
         if end:
             self._request_complete_ns = self._now_ns()
         self._upstream = cluster.request(self, headers.copy(), end)
@@ -175,39 +174,3 @@ class Router(HttpFilter):
                 match.edit_response(response, self._values(self.stream))
 
         self._reply(LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag))
-
-
-def _direct_location(action: DirectResponseAction, headers: HeaderMap) -> str:
-    """Give where the request itself points to, for the statuses whose answers Envoy gives a ``location``."""
-    if action.status != _CREATED and not 300 <= action.status < 400:
-        return ""
-    scheme, host, path = (
-        (headers.get(name) or b"").decode("utf-8", "surrogateescape") for name in (b":scheme", b":authority", b":path")
-    )
-    return f"{scheme}://{host}{path}"
-
-
-def _location(action: RedirectAction, headers: HeaderMap, match: Match) -> str:
-    """Give where a redirection points to."""
-    scheme, authority, target = (
-        (headers.get(name) or b"").decode("utf-8", "surrogateescape") for name in (b":scheme", b":authority", b":path")
-    )
-    new_scheme = "https" if action.https_redirect else (action.scheme_redirect or scheme)
-    host, _, port = authority.partition(":")
-    if action.host_redirect:
-        host, port = action.host_redirect, port
-    if action.port_redirect:
-        port = str(action.port_redirect)
-    elif port and int(port) == _DEFAULT_PORTS.get(scheme) and new_scheme != scheme:
-        port = ""
-    path, mark, query = target.partition("?")
-    if action.path_redirect is not None:
-        new_path, new_mark, new_query = action.path_redirect.partition("?")
-        path, mark, query = (new_path, new_mark, new_query) if new_mark else (new_path, mark, query)
-    elif action.prefix_rewrite is not None:
-        path = action.prefix_rewrite + path[len(match.route.match.prefix or match.route.match.path or "") :]
-    elif action.regex_rewrite is not None:
-        path = action.regex_rewrite.apply(path)
-    if action.strip_query:
-        mark = query = ""
-    return f"{new_scheme}://{host}{':' + port if port else ''}{path}{mark}{query}"

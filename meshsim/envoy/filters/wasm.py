@@ -71,7 +71,7 @@ class WasmFilter(HttpFilter):
         self._destroyed = False
         self.in_access_log = False
 
-    # -- the request ---------------------------------------------------------------------------------------------------
+    # -- the request ---
 
     def decode_headers(self, headers: HeaderMap, end: bool) -> HeadersAction:
         """Tell the module of the stream and of the request's headers."""
@@ -90,7 +90,7 @@ class WasmFilter(HttpFilter):
             return TrailersAction.CONTINUE
         return self._trailers("proxy_on_request_trailers", self._request, trailers)
 
-    # -- the response --------------------------------------------------------------------------------------------------
+    # -- the response ---
 
     @property
     def _passive(self) -> bool:
@@ -115,7 +115,7 @@ class WasmFilter(HttpFilter):
             return TrailersAction.CONTINUE
         return self._trailers("proxy_on_response_trailers", self._response, trailers)
 
-    # -- the end -------------------------------------------------------------------------------------------------------
+    # -- the end ---
 
     def log(self) -> None:
         """Let the module log; a module that never heard of the stream is told now."""
@@ -132,7 +132,7 @@ class WasmFilter(HttpFilter):
             self.context.delete()
         self._plugin.release()
 
-    # -- one piece -----------------------------------------------------------------------------------------------------
+    # -- one piece ---
 
     def _headers(self, callback: str, windows: _Windows, headers: HeaderMap, end: bool) -> HeadersAction:
         windows.headers, windows.end = headers, end
@@ -162,7 +162,7 @@ class WasmFilter(HttpFilter):
             windows.trailers = None
         return action
 
-    # -- context host: maps and buffers ----------------------------------------------------------------------------------
+    # -- context host: maps and buffers ---
 
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """Return a map for reading; while logging, what the stream had."""
@@ -213,7 +213,7 @@ class WasmFilter(HttpFilter):
         """Choose the route anew."""
         self.stream.clear_route_cache()
 
-    # -- context host: attributes ----------------------------------------------------------------------------------------
+    # -- context host: attributes ---
 
     def get_property(self, path: Sequence[bytes]) -> PropertyValue | None:
         """Read an attribute of the plugin, the proxy or the stream."""
@@ -224,7 +224,7 @@ class WasmFilter(HttpFilter):
         self.stream.info.filter_state[b"wasm." + path] = value
         return Status.OK
 
-    # -- context host: the stream's course -------------------------------------------------------------------------------
+    # -- context host: the stream's course ---
 
     def continue_stream(self, kind: StreamType) -> None:
         """Resume after this call; the request's windows close at once, whichever half resumes."""

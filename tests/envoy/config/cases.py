@@ -45,8 +45,8 @@ SHORT = {
 class Case:
     """One change.
 
-    ``says`` is Envoy's refusal in its normal form, or None when it accepts; ``ran`` tells whether the plugin of the bootstrap
-    was configured before the refusal.
+    ``says`` is Envoy's refusal in its normal form, or None when it accepts; ``ran`` tells whether the plugin of the
+    bootstrap was configured before the refusal.
     """
 
     change: dict[str, Any]

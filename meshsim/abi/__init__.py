@@ -1,0 +1,1 @@
+"""Proxy-Wasm: host functions, callbacks, contexts, wire formats, and what VMs share."""

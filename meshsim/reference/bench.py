@@ -1,0 +1,137 @@
+"""Where costs are measured: the real Envoy on one core, and a load on another."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from meshsim.errors import MeshsimError
+from meshsim.reference import specimens
+from meshsim.reference.envoy import START_S, find_envoy
+
+_REQUEST = b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process of the real Envoy; ``ports`` by listener."""
+
+    pid: int
+    ports: Mapping[str, int]
+    log: Path
+
+    def cpu_ns(self) -> int:
+        """CPU time of all threads so far."""
+        return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{self.pid}/task").glob("*/schedstat"))
+
+    def anonymous_bytes(self) -> int:
+        """Memory that is this process's own: no program text, no files."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("RssAnon:")[2].split()[0]) << 10
+
+
+class Bench:
+    """Where measuring happens: a folder of modules, and the two cores."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._binary = find_envoy()
+        self._cores = sorted(os.sched_getaffinity(0))
+
+    def module(self, name: str, data: bytes) -> Path:
+        """Keep a module for the processes to come."""
+        path = self._folder / f"{name}.wasm"
+        path.write_bytes(data)
+        return path
+
+    @contextlib.contextmanager
+    def envoy(
+        self, chains: Mapping[str, Sequence[Path]], workers: int = 1, log: Sequence[str] = ()
+    ) -> Iterator[Running]:
+        """Run Envoy on its core, with a listener for each chain; it is gone when the block is left."""
+        config, admin, output = (self._folder / name for name in ("envoy.json", "admin", "log"))
+        config.write_text(json.dumps(specimens.bootstrap(chains)), encoding="utf-8")
+        admin.unlink(missing_ok=True)
+        command = [self._binary, "-c", str(config), "--admin-address-path", str(admin), "--use-dynamic-base-id"]
+        command += ["--concurrency", str(workers), "-l", "warning", *log]
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.sched_setaffinity, 0, self._cores)
+            os.sched_setaffinity(0, self._cores[:1])  # inherited, so that no thread of Envoy ever runs elsewhere
+            stderr = undo.enter_context(output.open("wb"))
+            process = undo.enter_context(subprocess.Popen(command, stderr=stderr, start_new_session=True))
+            undo.callback(process.kill)
+            os.sched_setaffinity(0, self._cores[-1:])
+            yield Running(process.pid, _ports(process, admin, output), output)
+
+
+def _ports(process: subprocess.Popen[bytes], admin: Path, log: Path) -> dict[str, int]:
+    """Wait until Envoy is live, and ask for the ports that it took."""
+    end = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            address = admin.read_text(encoding="ascii")
+            if address and _ask(address, "/ready") == b"LIVE\n":
+                listeners = json.loads(_ask(address, "/listeners?format=json"))["listener_statuses"]
+                return {each["name"]: each["local_address"]["socket_address"]["port_value"] for each in listeners}
+        time.sleep(0.005)
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    raise MeshsimError("Envoy did not become ready", remedy=said[-1] if said else "")
+
+
+def _ask(address: str, path: str) -> bytes:
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=START_S)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+
+class Load:
+    """Keep-alive connections to a listener, each with one request under way."""
+
+    def __init__(self, port: int, connections: int) -> None:
+        self._sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+        for each in self._sockets:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            each.settimeout(START_S)
+        self._sockets[0].sendall(_REQUEST)
+        self._answer_bytes = len(self._sockets[0].recv(65536))
+
+    def run(self, seconds: float) -> int:
+        """Send for so long, wait for all answers, and count them.
+
+        Raises
+        ------
+        MeshsimError
+            Not the answer that the first request got.
+        """
+        by_descriptor = {each.fileno(): each for each in self._sockets}
+        poll = select.epoll()
+        for descriptor, each in by_descriptor.items():
+            poll.register(descriptor, select.EPOLLIN)
+            each.send(_REQUEST)
+        answered, under_way, end = 0, len(self._sockets), time.monotonic() + seconds
+        while under_way:
+            more = time.monotonic() < end
+            for descriptor, _ in poll.poll():
+                connection = by_descriptor[descriptor]
+                if len(connection.recv(65536)) != self._answer_bytes:
+                    raise MeshsimError("Envoy gave another answer than before", remedy="look into its log")
+                answered += 1
+                if more:
+                    connection.send(_REQUEST)
+                else:
+                    under_way -= 1
+        poll.close()
+        return answered
+
+    def close(self) -> None:
+        for each in self._sockets:
+            each.close()

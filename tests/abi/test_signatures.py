@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from meshsim.abi.constants import AbiVersion
+from meshsim.abi.hostcalls import HostCalls
+from meshsim.abi.signatures import (
+    ALLOCATING,
+    CALLBACKS,
+    HOST_FUNCTIONS,
+    STARTING,
+    WASI_MODULES,
+    Callback,
+    HostFunction,
+    callbacks,
+    func_type,
+    offered,
+)
+from meshsim.abi.wasi import Wasi
+from meshsim.errors import NotModelled
+
+#: What the simulator says is not modelled yet, rather than guess.
+NOT_MODELLED = {
+    "proxy_register_shared_queue",
+    "proxy_resolve_shared_queue",
+    "proxy_enqueue_shared_queue",
+    "proxy_dequeue_shared_queue",
+    "proxy_http_call",
+    "proxy_grpc_call",
+    "proxy_grpc_stream",
+    "proxy_grpc_send",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_call_foreign_function",
+    "envoy_resolve_dns",
+}
+
+
+class _NoWasm:
+    host = None
+
+
+@pytest.mark.parametrize("version", AbiVersion)
+def test_a_version_has_each_function_once(version: AbiVersion) -> None:
+    functions = Counter((f.module, f.name) for f in HOST_FUNCTIONS if version in f.versions)
+    assert max(functions.values()) == 1
+    assert offered(version).keys() == functions.keys()
+    called = Counter(c.name for c in CALLBACKS if version in c.versions)
+    assert max(called.values()) == 1
+    assert callbacks(version).keys() == called.keys()
+
+
+@pytest.mark.parametrize("function", [*HOST_FUNCTIONS, *CALLBACKS], ids=lambda f: f.name)
+def test_an_entry_is_whole(function: HostFunction | Callback) -> None:
+    assert set(function.type.params) <= set("iI")
+    assert function.type.results in ("", "i")
+    assert function.versions
+    assert function.meaning
+
+
+@pytest.mark.parametrize("function", HOST_FUNCTIONS, ids=lambda f: f"{f.module}.{f.name}")
+def test_a_host_function_is_modelled_or_says_that_it_is_not(function: HostFunction) -> None:
+    owner = Wasi(_NoWasm()) if function.module in WASI_MODULES else HostCalls(_NoWasm())  # type: ignore[arg-type]
+    call = getattr(owner, function.name)
+    if function.name in NOT_MODELLED:
+        with pytest.raises(NotModelled, match=f"not modelled: {function.name}"):
+            call(*(0 for _ in function.type.params))
+    elif function.name in vars(type(owner)):
+        code = vars(type(owner))[function.name].__code__
+        assert code.co_argcount - 1 == len(function.type.params)
+    else:
+        assert function.module in WASI_MODULES, "neither a method, nor in a table, nor in NOT_MODELLED"
+
+
+def test_every_public_method_is_an_import() -> None:
+    names = {f.name for f in HOST_FUNCTIONS}
+    for owner in (HostCalls, Wasi):
+        assert {name for name in vars(owner) if not name.startswith("_")} <= names
+
+
+def test_what_a_starting_or_allocating_module_may_call_exists() -> None:
+    names = {f.name for f in HOST_FUNCTIONS}
+    assert names >= STARTING
+    assert ALLOCATING < STARTING
+
+
+@pytest.mark.parametrize(
+    ("name", "versions"),
+    [
+        ("proxy_get_configuration", {"0_1_0"}),
+        ("proxy_continue_request", {"0_1_0"}),
+        ("proxy_continue_response", {"0_1_0"}),
+        ("proxy_clear_route_cache", {"0_1_0"}),
+        ("proxy_continue_stream", {"0_2_0", "0_2_1"}),
+        ("proxy_close_stream", {"0_2_0", "0_2_1"}),
+        ("proxy_get_log_level", {"0_2_1"}),
+        ("proxy_log", {"0_1_0", "0_2_0", "0_2_1"}),
+    ],
+)
+def test_what_changed_between_versions(name: str, versions: set[str]) -> None:
+    assert {version.value for version in AbiVersion if ("env", name) in offered(version)} == versions
+
+
+def test_headers_callbacks_learnt_of_the_streams_end_in_0_2_0() -> None:
+    for name in ("proxy_on_request_headers", "proxy_on_response_headers"):
+        types = [callbacks(version)[name].type for version in AbiVersion]
+        assert types == [func_type("ii>i"), func_type("iii>i"), func_type("iii>i")]
+
+
+def test_wasi_is_the_same_under_both_names() -> None:
+    first, second = ({f.name: f.type for f in HOST_FUNCTIONS if f.module == module} for module in WASI_MODULES)
+    assert first == second
