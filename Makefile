@@ -60,8 +60,9 @@ modules: $(VENV)/.ready-build ## rebuild the Wasm modules (LANGS="wat c") and sa
 	$(PY) modules/build.py $(LANGS)
 
 notebooks: $(VENV)/.ready-lab ## run every notebook from top to bottom
-	@find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' | sort | while read -r notebook; do \
-	    echo "$$notebook"; $(VENV)/bin/jupyter execute --timeout=300 "$$notebook" || exit 1; done
+	@set -e; notebooks=$$(find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' | sort); \
+	test -n "$$notebooks"; for notebook in $$notebooks; do \
+	    echo "$$notebook"; $(VENV)/bin/jupyter execute --timeout=300 "$$notebook"; done
 
 lab: $(VENV)/.ready-lab ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks

@@ -16,6 +16,7 @@ Pair = tuple[bytes, bytes]
 
 MAX_PAIRS_BYTES = 1 << 20
 MAX_PAIRS = 1024
+_MASK_64 = (1 << 64) - 1
 
 
 def encode_pairs(pairs: Sequence[Pair]) -> bytes:
@@ -118,13 +119,13 @@ def encode_value(value: PropertyValue | None) -> bytes:
         case bool():
             return b"\1" if value else b"\0"
         case int():
-            return struct.pack("<q", value)
+            return struct.pack("<Q", value & _MASK_64)
         case float():
             return struct.pack("<d", value)
         case Uint():
-            return struct.pack("<Q", value.value)
+            return struct.pack("<Q", value.value & _MASK_64)
         case Nanoseconds():
-            return struct.pack("<q", value.value)
+            return struct.pack("<Q", value.value & _MASK_64)
         case Mapping():
             return _encode_list([(key, encode_value(item)) for key, item in value.items()])
         case None:

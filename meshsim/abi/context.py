@@ -127,9 +127,8 @@ class Context:
     def headers(self, callback: str, count: int, end_of_stream: bool) -> HeadersAction:
         """Run ``proxy_on_request_headers`` or ``proxy_on_response_headers``."""
         assert self.plugin
-        arguments = (self.id, count, int(end_of_stream))
-        if self.wasm.version is AbiVersion.V0_1_0:
-            arguments = arguments[:2]
+        old = self.wasm.version is AbiVersion.V0_1_0
+        arguments = (self.id, count) if old else (self.id, count, int(end_of_stream))
         with self.wasm.draining():
             result = self.wasm.call(self, callback, *arguments)
             if self.wasm.failed:

@@ -21,13 +21,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap
 
 Action = TypeVar("Action", HeadersAction, DataAction, TrailersAction)
+Given = ParamSpec("Given")
 
 
 class Iteration(Enum):
@@ -106,14 +107,6 @@ class FilterHalf(Protocol):
         """Take the trailers."""
 
 
-class Piece(Enum):
-    """Kinds of pieces, for what is being delivered right now."""
-
-    HEADERS = auto()
-    DATA = auto()
-    TRAILERS = auto()
-
-
 @dataclass(slots=True, eq=False)
 class Slot:
     """A filter's place in a direction."""
@@ -132,8 +125,8 @@ class Sink(Protocol):
     def open(self) -> bool:
         """Whether pieces still matter: not after the stream's end."""
 
-    def headers(self, headers: HeaderMap, end: bool) -> bool:
-        """Take headers that passed every filter; False when the direction ends here."""
+    def headers(self, headers: HeaderMap, end: bool) -> None:
+        """Take headers that passed every filter."""
 
     def data(self, data: BodyBuffer, end: bool) -> None:
         """Take data that passed every filter."""
@@ -152,7 +145,8 @@ class Sink(Protocol):
 class Chain:
     """The filters of one direction, and what is under way between them.
 
-    ``sink`` is what stands behind the last filter; ``limit_bytes`` bounds the buffer.
+    ``sink`` is what stands behind the last filter; ``limit_bytes`` bounds the buffer; ``calls`` counts the filters that
+    are being called right now (one inside the other).
     """
 
     sink: Sink
@@ -164,7 +158,7 @@ class Chain:
     ended: bool = False
     aborted: bool = False
     streaming: bool = True
-    delivering: list[Piece] = field(default_factory=list)
+    calls: int = 0
     last_data: bool = False
 
     def add(self, half: FilterHalf) -> Slot:
@@ -236,8 +230,7 @@ class Chain:
         assert self.message is not None
         for slot in self.slots[start:]:
             slot.saw_end = end
-            message = self.message
-            action = self._deliver(Piece.HEADERS, lambda half, m=message: half.headers(m, end), slot)
+            action = self._call(slot.half.headers, self.message, end)
             slot.state = AFTER_HEADERS[action]
             slot.headers_passed = slot.state is Iteration.CONTINUE
             if self._stop_here() or slot.state is not Iteration.CONTINUE:
@@ -257,7 +250,7 @@ class Chain:
                 return
             slot.saw_end = end and self.message_trailers is None
             self.last_data = end
-            action = self._deliver(Piece.DATA, lambda half, e=slot.saw_end: half.data(data, e), slot)
+            action = self._call(slot.half.data, data, slot.saw_end)
             self.last_data = False
             if not trailers_before and trailers_added_at is None and self.message_trailers is not None:
                 end, trailers_added_at = False, slot
@@ -293,7 +286,7 @@ class Chain:
         for slot in self.slots[start:]:
             if slot.state in STOPPED_ALL:
                 return
-            action = self._deliver(Piece.TRAILERS, lambda half: half.trailers(trailers), slot)
+            action = self._call(slot.half.trailers, trailers)
             slot.saw_end = True
             if self._stop_here():
                 return
@@ -305,12 +298,13 @@ class Chain:
                 return
         self.sink.trailers(trailers)
 
-    def _deliver(self, piece: Piece, call: Callable[[FilterHalf], Action], slot: Slot) -> Action:
-        self.delivering.append(piece)
+    def _call(self, half: Callable[Given, Action], *piece: Given.args, **end: Given.kwargs) -> Action:
+        """Give a filter its piece, and know meanwhile that a filter is being called."""
+        self.calls += 1
         try:
-            return call(slot.half)
+            return half(*piece, **end)
         finally:
-            self.delivering.pop()
+            self.calls -= 1
 
     def _stop_here(self) -> bool:
         if self.aborted:

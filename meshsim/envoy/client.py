@@ -25,7 +25,8 @@ def parts_of(request: Request) -> list[tuple[int, list[Part]]]:
         fields.append(("content-length", str(len(body))))
     head = Head(_encoded(fields), request.method.encode(), request.path.encode())
     if not request.chunked:
-        return [(0, [head, *([Data(body), End()] if body is not None else [])])]
+        rest: list[Part] = [] if body is None else [Data(body), End()]
+        return [(0, [head, *rest])]
     chunks: list[tuple[int, list[Part]]] = [(PACE_MS, [Data(chunk.encode())]) for chunk in request.chunks or ()]
     return [(0, [head]), *chunks, (PACE_MS, [End(_encoded(list(request.trailers)))])]
 
@@ -35,18 +36,9 @@ def _encoded(fields: list[Header]) -> tuple[tuple[bytes, bytes], ...]:
 
 
 class Exchange:
-    """One request and its answer.
+    """One request and its answer; ``done`` is called once, with the response."""
 
-    ``connect`` makes the connection (None: refused); ``done`` is called once, with the response.
-    """
-
-    def __init__(
-        self,
-        request: Request,
-        thread: Thread,
-        connect: Callable[[Thread], Socket | None],
-        done: Callable[[Response], None],
-    ) -> None:
+    def __init__(self, request: Request, thread: Thread, done: Callable[[Response], None]) -> None:
         self._request = request
         self._thread = thread
         self._done = done
@@ -56,12 +48,16 @@ class Exchange:
         self._body = bytearray()
         self._left: int | None = None
         self._over = False
-        self._socket = connect(thread)
+        self._socket: Socket | None = None
+        self._pieces = parts_of(request)
+
+    def begin(self, connect: Callable[[Thread], Socket | None]) -> None:
+        """Connect (None: refused), and send."""
+        self._socket = connect(self._thread)
         if self._socket is None:
             self._finish(REFUSED)
             return
         self._socket.reader = self
-        self._pieces = parts_of(request)
         self._send()
 
     def _send(self) -> None:

@@ -27,6 +27,7 @@ from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
 from meshsim.envoy.requests import Request
 from meshsim.envoy.threads import Thread
+from meshsim.envoy.wire import Socket
 from meshsim.errors import ConfigError
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Engine, Limits, shared_engine
@@ -171,11 +172,12 @@ class Envoy:
         if listener is None and request.listener is not None:
             names = ", ".join(at_work.config.name for at_work in self.listeners)
             raise ConfigError(f"no listener {request.listener!r}", remedy=f"the bootstrap has: {names}")
-        self._client.post(
-            lambda: Exchange(
-                request, self._client, lambda thread: listener.accept(thread, worker) if listener else None, done
-            )
-        )
+
+        def connect(client: Thread) -> Socket | None:
+            return listener.accept(client, worker) if listener else None
+
+        exchange = Exchange(request, self._client, done)
+        self._client.post(lambda: exchange.begin(connect))
 
     def run(self, *, ms: int) -> None:
         """Let virtual time pass: timers fire, connections close."""
@@ -213,7 +215,7 @@ class Envoy:
         """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
         self.load_plugins()
         for worker in self.workers:
-            worker.thread.post_at(lambda w=worker: w.load_plugins(), self.main.thread.idle_from_ns)
+            worker.thread.post_at(worker.load_plugins, self.main.thread.idle_from_ns)
         self.kernel.run(self.main.thread.idle_from_ns)
         self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
 

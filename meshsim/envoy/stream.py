@@ -223,14 +223,14 @@ class Stream:
 
     def reply(self, reply: LocalReply) -> None:
         """Answer from the proxy; a reply asked for inside a request callback waits for its end."""
-        if self.request.delivering:
+        if self.request.calls:
             self.request.aborted = True
-        elif self.answer.delivering:
+        elif self.answer.calls:
             self.answer.aborted = True
         match LOCAL_REPLY[self.response]:
             case Reply.THROUGH_FILTERS if self._prepared is None and not self._reply_sent:
                 self._note(reply)
-                if self.request.delivering:
+                if self.request.calls:
                     self._prepared = reply
                 else:
                     self._send_through_filters(reply)

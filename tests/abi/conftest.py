@@ -179,9 +179,7 @@ def make_wasm(engine: Engine) -> MakeWasm:
         capabilities: frozenset[str] | None = None,
     ) -> ProxyWasm:
         code = Code.of(engine.compile(bytes(wasmtime.wat2wasm(text))))
-        wasm = ProxyWasm(
-            code, host or FakeHost(), vm_context or FakeStream(), vm_configuration, limits, capabilities
-        )
+        wasm = ProxyWasm(code, host or FakeHost(), vm_context or FakeStream(), vm_configuration, limits, capabilities)
         if ready:
             assert wasm.initialize()
         return wasm

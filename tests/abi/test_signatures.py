@@ -33,7 +33,6 @@ NOT_MODELLED = {
     "proxy_grpc_send",
     "proxy_grpc_cancel",
     "proxy_grpc_close",
-    "proxy_call_foreign_function",
     "envoy_resolve_dns",
 }
 

@@ -66,10 +66,12 @@ class OneStream(NoStream):
     """What stands behind a stream context: two header maps, there when their callbacks run."""
 
     def __init__(self, request: Headers, response: Headers) -> None:
-        self._maps = {HeaderMapType.REQUEST_HEADERS: request, HeaderMapType.RESPONSE_HEADERS: response}
+        self._request, self._response = request, response
 
     def header_map(self, kind: HeaderMapType) -> Headers | None:
-        return self._maps.get(kind)
+        if kind is HeaderMapType.REQUEST_HEADERS:
+            return self._request
+        return self._response if kind is HeaderMapType.RESPONSE_HEADERS else None
 
     mutable_header_map = header_map
 

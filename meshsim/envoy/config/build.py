@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from meshsim.envoy.config.base import Message, TypedValue
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.coverage import accepted, models, status
-from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT_TYPES, UNMODELLED_VALUES
+from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT_RUNTIME_KEYS, INERT_TYPES, UNMODELLED_VALUES
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place
+from meshsim.envoy.config.schema import FieldSchema, known_schema
 from meshsim.envoy.config.wasm import CONFIGURATION_TYPES
 
 _LEFT_OUT = object()
@@ -42,6 +43,7 @@ class Builder:
     def bootstrap(self, parsed: ParsedMessage) -> Bootstrap:
         """Return the whole configuration, without what is noted in the builder's lists."""
         self._note_namesakes(parsed)
+        self._note_runtime(parsed)
         values = self._fields(parsed, Bootstrap)
         left_out = tuple(dict.fromkeys(item.place.path for item in self.unmodelled))
         return Bootstrap.model_validate({**values, "ignored": left_out, "inert": tuple(self.inert)})
@@ -55,6 +57,13 @@ class Builder:
             if name and name in names:
                 self.unmodelled.append(Unmodelled(f"two listeners named '{name}'", listener.place_of("name")))
             names.add(name)
+
+    def _note_runtime(self, parsed: ParsedMessage) -> None:
+        """What a runtime value overrides is not looked up; some keys are known to override nothing that is here."""
+        for layer in (layer for runtime in parsed.messages("layered_runtime") for layer in runtime.messages("layers")):
+            for key in _runtime_keys(layer.get("static_layer", {})):
+                if not key.startswith(INERT_RUNTIME_KEYS):
+                    self.unmodelled.append(Unmodelled(f"the runtime value {key}", layer.place_of("static_layer")))
 
     def _fields(self, parsed: ParsedMessage, model: type[Message]) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -70,20 +79,31 @@ class Builder:
         message, place = parsed.schema.name, parsed.place_of(name)
         field = parsed.schema.fields[name]
         state = status(message, name)
-        if state == "modelled":
-            nameless = field.type.kind == "enum" and isinstance(value, int)
-            if nameless or _is_one_of(value, UNMODELLED_VALUES.get((message, name), frozenset())):
-                self.unmodelled.append(Unmodelled(f"{parsed.schema.short_name}.{name}: {value}", place))
-                return False
-            return True
         if state == "inert":
             self.inert.append(place.path)
             return False
-        plain_default = field.type.kind != "message" and not field.oneof and not value and field.shape == "one"
-        if plain_default or value in ([], {}) or _is_default(message, name, value) or self._all_inert(value):
+        shown = ""
+        if state == "modelled":
+            nameless = field.type.kind == "enum" and isinstance(value, int)
+            if not nameless and not _is_among(UNMODELLED_VALUES, message, name, value):
+                return True
+            shown = f": {value}"
+        elif self._changes_nothing(parsed.schema.name, field, value):
             return False
-        self.unmodelled.append(Unmodelled(f"{parsed.schema.short_name}.{name}", place))
+        self.unmodelled.append(Unmodelled(f"{parsed.schema.short_name}.{name}{shown}", place))
         return False
+
+    def _changes_nothing(self, message: str, field: FieldSchema, value: Any) -> bool:
+        """Whether a value of a field that is not modelled is as good as none."""
+        if _is_among(DEFAULT_VALUES, message, field.name, value) or value in ([], {}) or self._all_inert(value):
+            return True
+        if isinstance(value, ParsedAny):
+            return not value.type_url
+        if field.oneof or field.type.kind == "message":
+            return False
+        if field.type.kind == "enum":
+            return known_schema().enum(field.type.target).get(value) == 0
+        return not value
 
     def _all_inert(self, value: Any) -> bool:
         """Whether a value holds nothing but extensions that change nothing."""
@@ -136,9 +156,14 @@ class Builder:
         return _LEFT_OUT
 
 
-def _is_one_of(value: Any, values: frozenset[Any]) -> bool:
-    return isinstance(value, str | int) and value in values
+def _is_among(table: Mapping[tuple[str, str], frozenset[Any]], message: str, field: str, value: Any) -> bool:
+    return isinstance(value, str | int) and value in table.get((message, field), ())
 
 
-def _is_default(message: str, field: str, value: Any, table: Mapping[tuple[str, str], Any] = DEFAULT_VALUES) -> bool:
-    return (message, field) in table and table[message, field] == value
+def _runtime_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the keys of a layer of runtime values; ``{a: {b: 1}}`` is the same as ``{a.b: 1}``."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _runtime_keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"

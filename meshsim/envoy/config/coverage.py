@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from meshsim.envoy.config.base import Message
 from meshsim.envoy.config.bootstrap import Bootstrap
-from meshsim.envoy.config.inert import INERT
+from meshsim.envoy.config.inert import INERT, WITHHELD
 from meshsim.envoy.config.schema import known_schema
 
 Status = Literal["modelled", "inert", "not modelled"]
@@ -45,6 +45,8 @@ def status(message: str, field: str) -> Status:
     'not modelled'
     """
     model = models().get(message)
+    if field in WITHHELD.get(message, ()):
+        return "not modelled"
     if model is not None and field in model.model_fields:
         return "modelled"
     inert = INERT.get(message, {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 _NO_NAMES = "addresses are not looked up"
 _NO_TLS = "connections are not encrypted"
@@ -213,20 +212,77 @@ INERT_TYPES: Mapping[str, str] = {
 }
 """Extensions that change nothing here, by the message that configures them."""
 
-UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[Any]] = {
-    (
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "codec_type",
-    ): frozenset({"HTTP2", "HTTP3"}),
-    ("envoy.config.cluster.v3.Cluster", "type"): frozenset({"EDS", "ORIGINAL_DST"}),
-    ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset({"CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG"}),
-    ("envoy.config.core.v3.SocketAddress", "protocol"): frozenset({"UDP"}),
+_HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_THRESHOLDS = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
+
+WITHHELD: Mapping[str, frozenset[str]] = {
+    _HCM: frozenset(
+        (
+            "add_user_agent",
+            "append_x_forwarded_port",
+            "local_reply_config",
+            "merge_slashes",
+            "normalize_path",
+            "path_with_escaped_slashes_action",
+            "proxy_100_continue",
+            "strip_any_host_port",
+            "strip_matching_host_port",
+            "strip_trailing_host_dot",
+        )
+    ),
+    "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
+    "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
+    "envoy.config.core.v3.HttpProtocolOptions": frozenset(
+        ("headers_with_underscores_action", "max_headers_count", "max_requests_per_connection", "max_stream_duration")
+    ),
+    "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("allow_custom_methods", "send_fully_qualified_url")),
+    "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
+    "envoy.config.route.v3.RouteConfiguration": frozenset(("internal_only_headers",)),
+    "envoy.config.route.v3.VirtualHost": frozenset(
+        (
+            "include_attempt_count_in_response",
+            "include_request_attempt_count",
+            "per_request_buffer_limit_bytes",
+            "request_body_buffer_limit",
+            "retry_policy",
+        )
+    ),
+    "envoy.config.route.v3.Route": frozenset(("per_request_buffer_limit_bytes", "request_body_buffer_limit")),
+    "envoy.config.route.v3.RouteAction": frozenset(("auto_host_rewrite", "retry_policy")),
+    "envoy.config.route.v3.DirectResponseAction": frozenset(("body_format",)),
+    "envoy.extensions.filters.http.router.v3.Router": frozenset(
+        ("dynamic_stats", "respect_expected_rq_timeout", "strict_check_headers")
+    ),
+}
+"""Fields that the models carry and no part of the simulation acts on: to a user they are not modelled."""
+
+UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
+    (_HCM, "codec_type"): frozenset(("HTTP2", "HTTP3")),
+    (_HCM, "forward_client_cert_details"): frozenset(("ALWAYS_FORWARD_ONLY",)),
+    ("envoy.config.cluster.v3.Cluster", "type"): frozenset(("EDS", "ORIGINAL_DST")),
+    ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG")),
+    (_THRESHOLDS, "max_pending_requests"): frozenset((0,)),
+    (_THRESHOLDS, "max_requests"): frozenset((0,)),
+    ("envoy.config.core.v3.SocketAddress", "protocol"): frozenset(("UDP",)),
+    ("envoy.config.endpoint.v3.LbEndpoint", "health_status"): frozenset(
+        ("UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED")
+    ),
+    ("envoy.config.route.v3.VirtualHost", "require_tls"): frozenset(("EXTERNAL_ONLY", "ALL")),
 }
 """Values of modelled fields that are not modelled."""
 
-DEFAULT_VALUES: Mapping[tuple[str, str], Any] = {
-    ("envoy.config.listener.v3.Listener", "use_original_dst"): False,
-    ("envoy.config.listener.v3.Listener", "bind_to_port"): True,
-    ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): False,
+DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool]] = {
+    (_HCM, "add_user_agent"): frozenset((False,)),
+    (_HCM, "normalize_path"): frozenset((False,)),
+    (_HCM, "path_with_escaped_slashes_action"): frozenset(("KEEP_UNCHANGED",)),
+    (_HCM, "strip_any_host_port"): frozenset((False,)),
+    ("envoy.config.listener.v3.Listener", "use_original_dst"): frozenset((False,)),
+    ("envoy.config.listener.v3.Listener", "bind_to_port"): frozenset((True,)),
+    ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): frozenset((False,)),
+    ("envoy.config.route.v3.RouteAction", "auto_host_rewrite"): frozenset((False,)),
+    ("envoy.extensions.filters.http.router.v3.Router", "dynamic_stats"): frozenset((True,)),
 }
 """Values that mean the same as leaving the field out, where that is not protobuf's default."""
+
+INERT_RUNTIME_KEYS = ("envoy.deprecated_features", "envoy.features.", "overload.", "re2.")
+"""Beginnings of the runtime keys that change nothing here: they lift limits, or allow deprecated fields."""

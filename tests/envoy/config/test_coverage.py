@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from meshsim.envoy.config.coverage import modelled_fields, models
-from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT, INERT_TYPES, UNMODELLED_VALUES
+from meshsim.envoy.config.coverage import modelled_fields, models, status
+from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT, INERT_TYPES, UNMODELLED_VALUES, WITHHELD
 from meshsim.envoy.config.schema import known_schema
 
 OWN = {"ignored", "inert", "sources"}
@@ -40,7 +40,14 @@ def test_the_other_tables_name_what_envoy_knows() -> None:
     for message, field in [*UNMODELLED_VALUES, *DEFAULT_VALUES]:
         assert field in schema.message(message).fields
     for (message, field), values in UNMODELLED_VALUES.items():
-        assert values <= schema.enum(schema.message(message).fields[field].type.target).keys()
+        kind = schema.message(message).fields[field].type
+        assert kind.kind != "enum" or values <= schema.enum(kind.target).keys()
+
+
+def test_withheld_fields_have_a_model() -> None:
+    for message, fields in WITHHELD.items():
+        assert fields <= models()[message].model_fields.keys(), message
+        assert all(status(message, field) == "not modelled" for field in fields)
 
 
 def test_names_of_enum_values_in_models_are_envoys() -> None:

@@ -53,8 +53,6 @@ def test_everything_that_is_modelled_reaches_the_models() -> None:
     assert first.route is not None
     assert first.route.weighted_clusters is not None
     assert [choice.weight for choice in first.route.weighted_clusters.clusters] == [90, 10]
-    assert first.route.retry_policy is not None
-    assert first.route.retry_policy.num_retries == 2
     assert first.typed_per_filter_config["w"].disabled
     assert first.request_headers_to_add[0].action == "OVERWRITE_IF_EXISTS_OR_ADD"
     assert second.redirect is not None
@@ -92,7 +90,7 @@ def test_inert_fields_are_listed_and_nothing_is_ignored() -> None:
 
 def test_models_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        parse_bootstrap("{}").node.id = "x"  # type: ignore[misc]
+        parse_bootstrap("{}").node.id = "x"
 
 
 def test_both_spellings_and_single_values_for_lists() -> None:
@@ -119,6 +117,28 @@ def test_a_typed_struct_stands_for_the_message_that_it_names() -> None:
     router = manager(text).http_filters[1].typed_config
     assert isinstance(router, Router)
     assert router.suppress_envoy_headers
+
+
+@pytest.mark.parametrize(
+    ("keys", "refused"),
+    [
+        ("overload: {global_downstream_max_connections: 5}", False),
+        ("overload.global_downstream_max_connections: 5", False),
+        ("upstream: {healthy_panic_threshold: 0}", True),
+    ],
+)
+def test_runtime_values_that_could_matter_are_not_modelled(keys: str, refused: bool) -> None:
+    text = f"layered_runtime: {{layers: [{{name: a, static_layer: {{{keys}}}}}]}}"
+    if refused:
+        with pytest.raises(UnmodelledField, match=r"the runtime value upstream\.healthy_panic_threshold"):
+            parse_bootstrap(text)
+    else:
+        assert parse_bootstrap(text).ignored == ()
+
+
+def test_a_value_that_is_not_modelled_of_a_field_that_is() -> None:
+    with pytest.raises(UnmodelledField, match=r"HttpConnectionManager\.codec_type: HTTP2"):
+        parse_bootstrap(BASE.replace("stat_prefix: ingress\n", "stat_prefix: ingress\n          codec_type: http2\n"))
 
 
 UNMODELLED = {

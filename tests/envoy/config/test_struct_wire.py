@@ -14,7 +14,8 @@ def seen_by_module(configuration: str) -> bytes:
     bootstrap = parse_bootstrap(
         "static_resources: {listeners: [{name: a, address: {socket_address: {address: 127.0.0.1, port_value: 1}}, "
         "filter_chains: [{filters: [{name: h, typed_config: {'@type': type.googleapis.com/"
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: x, route_config: {}, http_filters: ["
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, "
+        "stat_prefix: x, route_config: {}, http_filters: ["
         "{name: w, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, "
         f"config: {{configuration: {configuration}}}}}}},"
         "{name: r, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}"

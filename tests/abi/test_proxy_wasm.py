@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import pytest
+import wasmtime
+
+from meshsim.abi.constants import AbiVersion, BufferType, FailState, LogLevel
+from meshsim.abi.context import Plugin
+from meshsim.abi.proxy_wasm import Code
+from meshsim.errors import LinkError, ModuleError, NotModelled
+from meshsim.wasm import Engine, Limits, ModuleFacts, parse_module
+from tests.abi.conftest import PLUGIN, Body, FakeHost, FakeStream, MakeWasm, module
+
+LIFE = """
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_tick") (param i32))
+  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_delete") (param i32))"""
+
+LOG = '(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))'
+
+
+def facts(text: str) -> ModuleFacts:
+    return parse_module(bytes(wasmtime.wat2wasm(text)))
+
+
+@pytest.mark.parametrize("version", AbiVersion)
+def test_the_marker_says_the_version(version: AbiVersion) -> None:
+    assert Code.check_version(facts(module(version=version))) is version
+
+
+def test_the_first_marker_counts() -> None:
+    text = module('(func (export "proxy_abi_version_0_1_0"))', version="0_2_0")
+    assert Code.check_version(facts(text)) is AbiVersion.V0_2_0
+
+
+@pytest.mark.parametrize("text", ["(module)", '(module (func (export "proxy_abi_version_0_3_0")))'])
+def test_a_module_without_a_known_marker_is_refused(text: str) -> None:
+    with pytest.raises(ModuleError, match="Missing or unknown Proxy-Wasm ABI version"):
+        Code.check_version(facts(text))
+
+
+def test_the_life_of_a_root_context(make_wasm: MakeWasm) -> None:
+    host = FakeHost().traced()
+    wasm = make_wasm(module(LIFE), host)
+    assert wasm.start_plugin(PLUGIN, FakeStream())
+    assert wasm.roots["key"].configure()
+    wasm.roots["key"].tick()
+    wasm.shut_down_plugin("key")
+    assert [line for line in host.lines() if line.startswith("[host->vm]")] == [
+        "[host->vm] proxy_on_context_create(1, 0)",
+        "[host->vm] proxy_on_vm_start(1, 16)",
+        "[host->vm] proxy_on_configure(1, 20)",
+        "[host->vm] proxy_on_tick(1)",
+        "[host->vm] proxy_on_done(1)",
+        "[host->vm] proxy_on_delete(1)",
+    ]
+    assert wasm.contexts == {}
+    assert wasm.roots == {}
+
+
+def test_a_callback_that_is_not_there_agrees_and_leaves_no_line(make_wasm: MakeWasm) -> None:
+    host = FakeHost().traced()
+    wasm = make_wasm(module(), host)
+    assert wasm.start_plugin(PLUGIN, FakeStream())
+    assert wasm.roots["key"].configure()
+    wasm.shut_down_plugin("key")
+    assert host.lines() == []
+
+
+def test_an_equal_plugin_shares_the_root_and_another_gets_the_next_number(make_wasm: MakeWasm) -> None:
+    wasm = make_wasm(module(LIFE))
+    for plugin in (PLUGIN, PLUGIN, Plugin("q", "r", "vm", key="other")):
+        assert wasm.start_plugin(plugin, FakeStream())
+    assert {key: root.id for key, root in wasm.roots.items()} == {"key": 1, "other": 2}
+    stream = wasm.add_context(PLUGIN, FakeStream(), wasm.roots["other"])
+    assert (stream.id, stream.root.id) == (3, 2)
+
+
+@pytest.mark.parametrize("callback", ["proxy_on_vm_start", "proxy_on_configure"])
+@pytest.mark.parametrize(
+    ("body", "accepted"), [("(i32.const 0)", False), ("(i32.const -2)", True), ("unreachable", False)]
+)
+def test_zero_and_a_trap_refuse(make_wasm: MakeWasm, callback: str, body: str, accepted: bool) -> None:
+    wasm = make_wasm(module(f'(func (export "{callback}") (param i32 i32) (result i32) {body})'))
+    taken = wasm.start_plugin(PLUGIN, FakeStream()) and wasm.roots["key"].configure()
+    assert taken is accepted
+
+
+def test_a_trap_fails_the_vm_for_good(make_wasm: MakeWasm) -> None:
+    host = FakeHost().traced()
+    wasm = make_wasm(
+        module(LIFE.replace('"proxy_on_tick") (param i32)', '"proxy_on_tick") (param i32) unreachable')), host
+    )
+    failed: list[FailState] = []
+    wasm.on_fail.append(lambda: failed.append(wasm.fail_state))
+    wasm.start_plugin(PLUGIN, FakeStream())
+    root = wasm.roots["key"]
+    root.tick()
+    assert failed == [FailState.RUNTIME_ERROR]
+    assert host.reports == [
+        (LogLevel.ERROR, "Function: proxy_on_tick failed: Uncaught RuntimeError: unreachable"),
+    ]
+    before = host.lines()
+    root.tick()
+    root.log()
+    assert root.configure()
+    wasm.shut_down_plugin("key")
+    assert host.lines() == before
+
+
+def test_a_trap_in_the_allocator_fails_the_vm_but_the_callback_goes_on(make_wasm: MakeWasm) -> None:
+    host = FakeHost().traced()
+    text = module(
+        """(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $get (i32.const 7) (i32.const 0) (i32.const 9) (i32.const 16) (i32.const 20)))
+             (i32.const 1))""",
+        '(import "env" "proxy_get_buffer_bytes" (func $get (param i32 i32 i32 i32 i32) (result i32)))',
+    ).replace("(i32.const 4096)", "unreachable")
+    wasm = make_wasm(text, host)
+    stream = FakeStream(buffers={BufferType.PLUGIN_CONFIGURATION: Body(b"abc")})
+    wasm.start_plugin(PLUGIN, stream)
+    assert wasm.roots["key"].configure()
+    assert wasm.fail_state is FailState.RUNTIME_ERROR
+    assert host.lines()[-3:] == [
+        "[host->vm] malloc(3)",
+        "[vm<-host] env.proxy_get_buffer_bytes return: 6",
+        "[host<-vm] proxy_on_configure return: 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("exports", "called"),
+    [
+        ([("_initialize", ""), ("_start", "")], ["_initialize()"]),
+        ([("_start", "")], ["_start()"]),
+        ([("_initialize", ""), ("main", "(param i32 i32) (result i32)")], ["_initialize()", "main(0, 0)"]),
+        ([("_initialize", ""), ("__main_void", "(result i32)")], ["_initialize()", "__main_void()"]),
+        ([("main", "(param i32 i32) (result i32)")], []),
+        (
+            [("_initialize", ""), ("main", "(param i32 i32) (result i32)"), ("__main_void", "(result i32)")],
+            ["_initialize()", "main(0, 0)"],
+        ),
+    ],
+)
+def test_how_a_module_starts(make_wasm: MakeWasm, exports: list[tuple[str, str]], called: list[str]) -> None:
+    host = FakeHost().traced()
+    functions = [f'(func (export "{n}") {t} {"(i32.const 0)" if "result" in t else ""})' for n, t in exports]
+    make_wasm(module(" ".join(functions)), host)
+    assert [line.removeprefix("[host->vm] ") for line in host.lines() if "->vm" in line] == called
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            '(func (export "proxy_on_log") (param i32) (result i32) (i32.const 0))',
+            "Bad function signature for: proxy_on_log, want: i32 -> void, but the module exports: i32 -> i32",
+        ),
+        (
+            '(func (export "_initialize") (param i32))',
+            "Bad function signature for: _initialize, want: void -> void, but the module exports: i32 -> void",
+        ),
+    ],
+)
+def test_an_export_of_another_type_fails_the_vm(make_wasm: MakeWasm, body: str, words: str) -> None:
+    host = FakeHost()
+    wasm = make_wasm(module(body), host, ready=False)
+    assert not wasm.initialize()
+    assert wasm.fail_state is FailState.UNABLE_TO_INITIALIZE_CODE
+    assert (LogLevel.ERROR, words) in host.reports
+
+
+def test_a_callbacks_name_on_a_global_is_nothing(make_wasm: MakeWasm) -> None:
+    make_wasm(module('(global (export "proxy_on_log") i32 (i32.const 0))'))
+
+
+def test_a_module_without_an_allocator_is_refused(make_wasm: MakeWasm) -> None:
+    host = FakeHost()
+    wasm = make_wasm(module().replace('"malloc"', '"free"'), host, ready=False)
+    assert not wasm.initialize()
+    assert host.reports == [(LogLevel.ERROR, "Wasm VM failed Wasm module is missing malloc function.")]
+
+
+def test_malloc_goes_before_the_abis_own_allocator(make_wasm: MakeWasm) -> None:
+    own = '(func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 512))'
+    assert make_wasm(module(own)).allocate(5) == 4096
+    assert make_wasm(module(own).replace('"malloc"', '"x"')).allocate(5) == 512
+
+
+@pytest.mark.parametrize("start", ["_initialize", "_start"])
+def test_a_starting_module_may_log_but_not_read(make_wasm: MakeWasm, start: str) -> None:
+    host = FakeHost()
+    log = f'(func (export "{start}") (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0))))'
+    make_wasm(module(log, LOG), host)
+    assert host.logs == [(LogLevel.INFO, "wasm log: ")]
+    read = '(import "env" "proxy_done" (func $done (result i32)))'
+    wasm = make_wasm(module(f'(func (export "{start}") (drop (call $done)))', read), host, ready=False)
+    assert not wasm.initialize()
+    assert host.reports[-1][1].startswith(f"Function: {start} failed: Uncaught Error: restricted_callback")
+
+
+@pytest.mark.xfail(strict=True, raises=AttributeError, reason="a host call in the start section finds no memory")
+def test_a_start_section_that_calls_the_host_is_not_modelled(make_wasm: MakeWasm) -> None:
+    """Envoy 1.40 itself crashes here."""
+    text = module("(func $s (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))) (start $s)", LOG)
+    with pytest.raises(NotModelled):
+        make_wasm(text, ready=False).initialize()
+
+
+def test_a_start_section_that_traps_is_no_instance(make_wasm: MakeWasm) -> None:
+    host = FakeHost()
+    assert not make_wasm(module("(func $s unreachable) (start $s)"), host, ready=False).initialize()
+    assert host.reports == [(LogLevel.ERROR, "Failed to create new Wasm instance")]
+
+
+def test_a_root_that_waits_ends_with_proxy_done(make_wasm: MakeWasm) -> None:
+    host = FakeHost().traced()
+    done = '(import "env" "proxy_done" (func $done (result i32)))'
+    body = LIFE.replace(
+        '"proxy_on_done") (param i32) (result i32) (i32.const 1)',
+        '"proxy_on_done") (param i32) (result i32) (i32.const 0)',
+    ).replace('"proxy_on_tick") (param i32)', '"proxy_on_tick") (param i32) (drop (call $done))')
+    wasm = make_wasm(module(body, done), host)
+    wasm.start_plugin(PLUGIN, FakeStream())
+    root = wasm.roots["key"]
+    root.tick()
+    assert "[vm<-host] env.proxy_done return: 1" in host.lines()
+    wasm.shut_down_plugin("key")
+    assert not any("proxy_on_delete" in line for line in host.lines())
+    root.tick()
+    assert host.lines()[-5:] == [
+        "[vm->host] env.proxy_done()",
+        "[vm<-host] env.proxy_done return: 0",
+        "[host<-vm] proxy_on_tick return: void",
+        "[host->vm] proxy_on_delete(1)",
+        "[host<-vm] proxy_on_delete return: void",
+    ]
+
+
+def test_the_effective_context_lasts_for_one_entry(make_wasm: MakeWasm) -> None:
+    host = FakeHost()
+    body = """
+      (func (export "proxy_on_tick") (param i32)
+        (drop (call $effective (i32.const 2)))
+        (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0))))
+      (func (export "proxy_on_log") (param i32)
+        (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0))))"""
+    effective = '(import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))'
+    wasm = make_wasm(module(body, LOG + effective), host)
+    wasm.start_plugin(PLUGIN, FakeStream())
+    root = wasm.roots["key"]
+    stream = wasm.add_context(PLUGIN, FakeStream(), root)
+    root.tick()
+    root.log()
+    stream.delete()
+    root.tick()
+    assert [text for _, text in host.logs] == ["wasm log p r vm: ", "wasm log r vm: ", "wasm log r vm: "]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "root", "stream"),
+    [
+        (Plugin("p", "r", "v", "k"), " r v", " p r v"),
+        (Plugin("", "r", "", "k"), " r", " r"),
+        (Plugin("p", "", "v", "k"), " v", " p v"),
+        (Plugin("", "", "", "k"), "", ""),
+    ],
+)
+def test_the_prefix_of_log_lines_has_the_parts_that_are_not_empty(plugin: Plugin, root: str, stream: str) -> None:
+    assert (plugin.root_log_prefix, plugin.stream_log_prefix) == (root, stream)
+
+
+@pytest.mark.parametrize(
+    ("imports", "words"),
+    [
+        ('(import "env" "proxy_nope" (func))', "missing import: env.proxy_nope"),
+        ('(import "other" "thing" (func))', "missing import: other.thing"),
+        ('(import "env" "g" (global i32))', "missing import: env.g"),
+        (
+            '(import "env" "proxy_get_configuration" (func (param i32 i32) (result i32)))',
+            "missing import: env.proxy_get_c",
+        ),
+        (
+            '(import "env" "proxy_log" (func (param i32 i64) (result i32)))',
+            "import type mismatch: env.proxy_log, want: i32 i64 -> i32, but host exports: i32 i32 i32 -> i32",
+        ),
+    ],
+)
+def test_an_import_that_is_not_offered_is_told_in_envoys_words(make_wasm: MakeWasm, imports: str, words: str) -> None:
+    host = FakeHost()
+    assert not make_wasm(module("", imports), host, ready=False).initialize()
+    assert words in host.reports[0][1]
+    assert issubclass(LinkError, ModuleError)
+
+
+def test_capabilities_hide_callbacks_and_refuse_host_functions(make_wasm: MakeWasm) -> None:
+    host = FakeHost().traced()
+    body = """(func (export "proxy_on_tick") (param i32) (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0)))
+                (drop (call $tell (i32.const 0) (i32.const 4))) (call $exit (i32.const 1)))
+              (func (export "proxy_on_context_create") (param i32 i32))"""
+    imports = (
+        LOG
+        + '(import "wasi_snapshot_preview1" "environ_sizes_get" (func $tell (param i32 i32) (result i32)))'
+        + '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))'
+    )
+    wasm = make_wasm(module(body, imports), host, capabilities=frozenset({"proxy_on_tick"}))
+    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.roots["key"].tick()
+    returns = [line for line in host.lines() if line.startswith("[vm<-host]")]
+    assert [line.rpartition(" ")[2] for line in returns] == ["10", "76", "void"]
+    assert host.logs == []
+    assert [text for _, text in host.reports] == [
+        "Attempted call to restricted proxy-wasm capability: proxy_log",
+        "Attempted call to restricted WASI capability: environ_sizes_get",
+        "Attempted call to restricted WASI capability: proc_exit",
+    ]
+    assert not any("context_create" in line for line in host.lines())
+
+
+def test_a_guest_that_runs_for_ever_ends_by_its_fuel(make_wasm: MakeWasm) -> None:
+    host = FakeHost()
+    text = module('(func (export "proxy_on_tick") (param i32) (loop $l (br $l)))')
+    wasm = make_wasm(text, host, limits=Limits(fuel_per_call=10_000))
+    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.roots["key"].tick()
+    assert wasm.fail_state is FailState.RUNTIME_ERROR
+    assert host.reports[0][1].startswith("Function: proxy_on_tick failed")
+
+
+def test_two_vms_of_one_code_have_memories_of_their_own(make_wasm: MakeWasm, engine: Engine) -> None:
+    one, other = make_wasm(module()), make_wasm(module())
+    assert one.vm.memory.write(0x2000, b"100")
+    assert other.vm.memory.read(0x2000, 3) == bytes(3)
+    assert one.vm.memory.read(0x2000, 3) == b"100"
+
+
+def test_an_error_of_the_host_leaves_the_vm_as_it_was_before_the_call(make_wasm: MakeWasm) -> None:
+    """A run that ends at what is not modelled can be looked into, and its other VMs still be called."""
+    imports = '(import "env" "proxy_http_call" (func $h (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))'
+    zeros = "(i32.const 0) " * 10
+    wasm = make_wasm(module(f'(func (export "proxy_on_tick") (param i32) (drop (call $h {zeros})))', imports))
+    wasm.start_plugin(PLUGIN, FakeStream())
+    with pytest.raises(NotModelled, match="proxy_http_call"):
+        wasm.roots["key"].tick()
+    assert wasm.current is wasm.vm_context
+    assert not wasm.failed
