@@ -41,7 +41,7 @@ types: $(VENV)/.ready-test ## mypy, strict
 	$(PY) -m mypy
 
 layers: $(VENV)/.ready-test ## imports only point down
-	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 
 unit: $(VENV)/.ready-test ## the tests that need no Envoy; ARGS= goes to pytest
 	$(PY) -m pytest -m "not envoy" $(ARGS)
@@ -78,7 +78,7 @@ system: ## what only Debian packages (Rust for Wasm), by apt-get; as root or wit
 	$$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing </dev/null
 
 clean: ## remove the environment, the caches and what the demo wrote
-	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist meshsim-demo
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist meshsim-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment: one .venv, filled as far as a target needs it --------------------------------------------------

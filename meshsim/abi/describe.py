@@ -236,7 +236,7 @@ def parameters(function: str) -> tuple[Parameter, ...] | None:
     return tuple(Parameter(name, kind or "number") for name, _, kind in (word.partition(":") for word in words.split()))
 
 
-def arguments(function: str, values: Sequence[Value]) -> tuple[Argument, ...]:
+def arguments(function: str, values: Sequence[Value], *, brief: bool = False) -> tuple[Argument, ...]:
     """Return the arguments of a call, with names.
 
     Parameters
@@ -245,6 +245,8 @@ def arguments(function: str, values: Sequence[Value]) -> tuple[Argument, ...]:
         As in a crossing: ``env.proxy_log``, ``proxy_on_log``.
     values : sequence of numbers
         As in a crossing: unsigned. Older ABI versions pass fewer; more than the table knows are numbered.
+    brief : bool
+        Leave out addresses.
 
     Examples
     --------
@@ -255,23 +257,26 @@ def arguments(function: str, values: Sequence[Value]) -> tuple[Argument, ...]:
     shown = []
     for parameter in parameters(function) or ():
         taken, left = left[: parameter.width], left[parameter.width :]
-        if len(taken) == parameter.width:
-            shown.append(Argument(parameter.name, _SHOW.get(parameter.kind, _named(parameter.kind))(*taken)))
+        if len(taken) == parameter.width and not (brief and parameter.kind in ("out", "cell")):
+            kind = "brief in" if brief and parameter.kind == "in" else parameter.kind
+            shown.append(Argument(parameter.name, _SHOW.get(kind, _named(kind))(*taken)))
     shown += [Argument(f"argument {len(values) - len(left) + i}", str(value)) for i, value in enumerate(left)]
     return tuple(shown)
 
 
-def call(function: str, values: Sequence[Value]) -> str:
-    """Return a call in words.
+def call(function: str, values: Sequence[Value], *, brief: bool = False) -> str:
+    """Return a call in words; ``brief`` leaves out addresses.
 
     Examples
     --------
     >>> call("env.proxy_log", (2, 65944, 24))
     'proxy_log(level=INFO, message=24 B at 0x10198)'
+    >>> call("env.proxy_get_header_map_value", (0, 8224, 13, 8108, 8104), brief=True)
+    'proxy_get_header_map_value(map=REQUEST_HEADERS, key=13 B)'
     >>> call("proxy_on_context_create", (1, 0))
     'proxy_on_context_create(context=1, parent=none)'
     """
-    inside = ", ".join(f"{name}={text}" for name, text in arguments(function, values))
+    inside = ", ".join(f"{name}={text}" for name, text in arguments(function, values, brief=brief))
     return f"{_short(function)}({inside})"
 
 
@@ -322,6 +327,7 @@ def _signed(value: Value) -> str:
 
 _SHOW: Mapping[str, Callable[..., str]] = {
     "in": lambda address, size: f"{size} B at {address:#x}" if size else "empty",
+    "brief in": lambda address, size: f"{size} B",
     "out": lambda address, size: f"to {address:#x}, {size:#x}",
     "cell": lambda address: f"to {address:#x}",
     "address": lambda address: f"{address:#x}",

@@ -14,7 +14,7 @@ from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import bodiless_status, request_to_wire, response_from_wire, unsendable
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.stats import Counters
-from meshsim.envoy.threads import Thread
+from meshsim.envoy.threads import Thread, Timer
 from meshsim.envoy.wire import LOOPBACK_NS, Data, End, Head, MessageReader, Part, Socket
 
 Address = tuple[str, int]
@@ -90,8 +90,11 @@ class Cluster:
     _next: int = 0
     _idle: dict[Address, list[Socket]] = field(default_factory=dict)
 
-    def request(self, taker: ResponseTaker, headers: HeaderMap, end: bool) -> Upstream | None:
-        """Begin a request; None when it has failed at once."""
+    def request(self, taker: ResponseTaker, headers: HeaderMap, end: bool, timeout_ns: int = 0) -> Upstream | None:
+        """Begin a request; None when it has failed at once.
+
+        The answer must be complete ``timeout_ns`` after the request is; 0 waits for ever.
+        """
         if not self.hosts:
             self.count_failure(NO_HOST)
             taker.upstream_failed(NO_HOST)
@@ -99,7 +102,7 @@ class Cluster:
         address = self.hosts[self._next % len(self.hosts)]
         self._next += 1
         taker.upstream_chosen(address)
-        return Upstream(self, address, taker, headers, end)
+        return Upstream(self, address, taker, headers, end, timeout_ns)
 
     def count_failure(self, failure: UpstreamFailure) -> None:
         """Count an answer that Envoy made for this cluster."""
@@ -138,14 +141,18 @@ class _Idle:
 class Upstream:
     """One request to a host."""
 
-    def __init__(self, cluster: Cluster, address: Address, taker: ResponseTaker, headers: HeaderMap, end: bool) -> None:
+    def __init__(
+        self, cluster: Cluster, address: Address, taker: ResponseTaker, headers: HeaderMap, end: bool, timeout_ns: int
+    ) -> None:
         self._cluster = cluster
         self._address = address
         self._taker = taker
         self._method = headers.get(b":method")
-        self._request_complete = end
+        self._request_complete = False
         self._over = False
         self._close_after = False
+        self._timeout_ns = timeout_ns
+        self._deadline: Timer | None = None
         self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body)
         self._unsendable = unsendable(headers)
         self._pending: list[Part] = [request_to_wire(headers, end)]
@@ -154,6 +161,25 @@ class Upstream:
             self._connected(self._socket)
         else:
             cluster.thread.post(self._connect, LOOPBACK_NS)
+        if end:
+            self._complete_request()
+
+    def _complete_request(self) -> None:
+        """Nothing more will be sent: from now on the answer is waited for."""
+        self._request_complete = True
+        if self._timeout_ns and not self._over:
+            self._deadline = self._cluster.thread.timer(self._time_out, self._timeout_ns)
+
+    def _time_out(self) -> None:
+        if not self._over:
+            self._cluster.stats.add("upstream_rq_timeout")
+            self.fail(TIMED_OUT)
+
+    def _end(self) -> None:
+        """Nothing of this exchange matters any more."""
+        self._over = True
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def _has_no_body(self, head: Head) -> bool:
         return self._method == b"HEAD" or bodiless_status(head.status)
@@ -165,18 +191,18 @@ class Upstream:
         if data:
             self._write(Data(data))
         if end:
-            self._request_complete = True
             self._write(End())
+            self._complete_request()
 
     def send_trailers(self, trailers: HeaderMap) -> None:
         """Send the end of the body, with trailers."""
-        self._request_complete = True
         self._write(End(tuple(trailers.pairs()) if self._cluster.keep_trailers else ()))
+        self._complete_request()
 
     def cancel(self) -> None:
         """Leave; a connection with an unfinished exchange cannot be used again."""
         if not self._over:
-            self._over = True
+            self._end()
             if self._socket:
                 self._socket.close()
 
@@ -201,7 +227,7 @@ class Upstream:
         socket.reader = self
         self._cluster.stats.add("upstream_rq_total")
         if self._unsendable:
-            self._over = True
+            self._end()
             socket.close()
             self._taker.upstream_failed(_removed(self._unsendable))
             return
@@ -223,7 +249,7 @@ class Upstream:
     def _fail(self, failure: UpstreamFailure) -> None:
         if self._over:
             return
-        self._over = True
+        self._end()
         self._cluster.count_failure(failure)
         self._taker.upstream_failed(failure)
 
@@ -256,7 +282,7 @@ class Upstream:
             self._taker.upstream_trailers(trailers)
 
     def _finish(self) -> None:
-        self._over = True
+        self._end()
         assert self._socket
         if self._close_after or not self._request_complete:
             self._socket.close()

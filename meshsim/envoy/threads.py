@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from meshsim.sim import Kernel
+from meshsim.sim.kernel import Handle
 
 Task = Callable[[], None]
 
@@ -49,9 +50,9 @@ class Thread:
         """Run a task on this thread, at the earliest ``delay_ns`` from the caller's now."""
         self.post_at(task, self.now_ns + delay_ns)
 
-    def post_at(self, task: Task, time_ns: int) -> None:
-        """Run a task on this thread, at the earliest at ``time_ns``."""
-        self.kernel.at(max(time_ns, self.kernel.now_ns), self._due, task)
+    def post_at(self, task: Task, time_ns: int) -> Handle:
+        """Run a task on this thread, at the earliest at ``time_ns``; give the kernel's handle of that event."""
+        return self.kernel.at(max(time_ns, self.kernel.now_ns), self._due, task)
 
     def timer(self, task: Task, delay_ns: int) -> Timer:
         """Run a task later, unless it is cancelled."""
@@ -88,15 +89,17 @@ class Thread:
 class Timer:
     """A task that can be taken back until it runs."""
 
-    __slots__ = ("_task",)
+    __slots__ = ("_handle", "_kernel", "_task")
 
     def __init__(self, thread: Thread, task: Task, time_ns: int) -> None:
         self._task: Task | None = task
-        thread.post_at(self._fire, time_ns)
+        self._kernel = thread.kernel
+        self._handle = thread.post_at(self._fire, time_ns)
 
     def cancel(self) -> None:
-        """Take the task back."""
+        """Take the task back, also when it is due and waits for its thread."""
         self._task = None
+        self._kernel.cancel(self._handle)
 
     def _fire(self) -> None:
         task, self._task = self._task, None

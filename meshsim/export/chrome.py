@@ -135,7 +135,7 @@ def _item(item: Span | Said, tid: int) -> Iterator[Json]:
             yield _said(inner, tid)
         else:
             args = dict(describe.arguments(inner.function, inner.values))
-            category = "host call" if "." in inner.function else "callback"
+            category = "host call" if inner.is_host_call else "callback"
             name = inner.function.rpartition(".")[2]
             yield _slice(tid, name, category, inner.start_ns, inner.end_ns, args | {"answer": inner.result})
 

@@ -62,6 +62,16 @@ class Span:
         return describe.call(self.function, self.values)
 
     @property
+    def brief(self) -> str:
+        """The call in words, without addresses."""
+        return describe.call(self.function, self.values, brief=True)
+
+    @property
+    def is_host_call(self) -> bool:
+        """Whether the module called; else the host did."""
+        return "." in self.function
+
+    @property
     def result(self) -> str:
         """The answer in a word; ``trap`` when there was none."""
         return "trap" if self.answer is None else describe.result(self.function, self.answer)

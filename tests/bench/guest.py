@@ -6,7 +6,7 @@ CALLBACKS = 6
 """Callbacks that :data:`FILTER` gets a request: create, request headers, response headers, log, done, delete."""
 
 HOST_CALLS = 10
-"""Host calls that :data:`FILTER` makes a request; four of them make the host call its allocator."""
+"""Host calls that :data:`FILTER` makes a request; five of them make the host call its allocator."""
 
 FILTER = """
 ;; A filter of twelve host functions: five serve its start, the others every request.
@@ -29,12 +29,11 @@ FILTER = """
   (memory (export "memory") 2)
   (data (i32.const 1024) ":path")
   (data (i32.const 1040) "x-user")
-  (data (i32.const 1056) "x-debug")
+  (data (i32.const 1056) ":authority")
   (data (i32.const 1072) "x-filter")
   (data (i32.const 1088) ":status")
   (data (i32.const 1104) "content-type")
-  (data (i32.const 1120) "server")
-  (data (i32.const 1136) "meshsim")
+  (data (i32.const 1120) "meshsim")
   (data (i32.const 1152) "plugin_root_id")
   (data (i32.const 1168) "requests")
 
@@ -61,8 +60,8 @@ FILTER = """
   (func (export "proxy_on_context_create") (param i32 i32))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
     (drop (call $get (i32.const 0) (i32.const 1024) (i32.const 5) (i32.const 8) (i32.const 12)))
+    (drop (call $get (i32.const 0) (i32.const 1056) (i32.const 10) (i32.const 0) (i32.const 4)))
     (drop (call $get (i32.const 0) (i32.const 1040) (i32.const 6) (i32.const 0) (i32.const 4)))
-    (drop (call $remove (i32.const 0) (i32.const 1056) (i32.const 7)))
     (drop (call $add (i32.const 0) (i32.const 1072) (i32.const 8)
                      (i32.load (i32.const 0)) (i32.load (i32.const 4))))
     (drop (call $log (i32.const 2) (i32.load (i32.const 8)) (i32.load (i32.const 12))))
@@ -70,7 +69,7 @@ FILTER = """
   (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
     (drop (call $get (i32.const 2) (i32.const 1088) (i32.const 7) (i32.const 0) (i32.const 4)))
     (drop (call $get (i32.const 2) (i32.const 1104) (i32.const 12) (i32.const 8) (i32.const 12)))
-    (drop (call $replace (i32.const 2) (i32.const 1120) (i32.const 6) (i32.const 1136) (i32.const 7)))
+    (drop (call $replace (i32.const 2) (i32.const 1072) (i32.const 8) (i32.const 1120) (i32.const 7)))
     (drop (call $log (i32.const 2) (i32.load (i32.const 8)) (i32.load (i32.const 12))))
     (i32.const 0))
   (func (export "proxy_on_log") (param i32)

@@ -18,7 +18,7 @@ REQUEST: tuple[Pair, ...] = (
     (b"x-request-id", b"3d5e7c9a-1b2c-4d3e-8f90-0123456789ab"),
     (b"x-forwarded-proto", b"http"),
     (b"x-user", b"alice"),
-    (b"x-debug", b"1"),
+    (b"x-b3-traceid", b"463ac35c9f6413ad48485a3953bb6124"),
 )
 RESPONSE: tuple[Pair, ...] = (
     (b":status", b"200"),

@@ -18,12 +18,14 @@ HELLO = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"
 
 #: A guest of the least that Envoy takes; ``{}`` is where a test puts what it is about.
 GUEST = """(module
+  {imports}
   (memory (export "memory") 1)
   (func (export "proxy_abi_version_0_2_1"))
   (func (export "malloc") (param i32) (result i32) (i32.const 4096))
-  {})"""
+  {body})"""
 
 Wat = Callable[[str], bytes]
+Guest = Callable[..., bytes]
 WriteBootstrap = Callable[..., Path]
 MakeEnvoy = Callable[..., Envoy]
 
@@ -42,9 +44,9 @@ def wat() -> Wat:
 
 
 @pytest.fixture(scope="session")
-def guest(wat: Wat) -> Wat:
+def guest(wat: Wat) -> Guest:
     """Make a guest that has the ABI's marker, a memory and an allocator, and what the text adds."""
-    return lambda body="": wat(GUEST.format(body))
+    return lambda body="", imports="": wat(GUEST.format(body=body, imports=imports))
 
 
 def plugin(module: str = "guest.wasm", name: str = "p", vm_id: str = "", **fields: Any) -> dict[str, Any]:
@@ -118,19 +120,19 @@ def write_bootstrap(tmp_path: Path) -> WriteBootstrap:
 
 
 @pytest.fixture
-def make_envoy(write_bootstrap: WriteBootstrap, guest: Wat) -> MakeEnvoy:
+def make_envoy(write_bootstrap: WriteBootstrap, guest: Guest) -> MakeEnvoy:
     """Start a simulated Envoy of one listener with one guest, or of what is given."""
 
     def make(
         body: str = "",
         *listeners: Mapping[str, Any],
+        imports: str = "",
         clusters: Sequence[Mapping[str, Any]] = (),
         concurrency: int = 1,
         **options: Any,
     ) -> Envoy:
-        path = write_bootstrap(
-            *(listeners or (listener([plugin()]),)), clusters=clusters, modules={"guest.wasm": guest(body)}
-        )
+        modules = {"guest.wasm": guest(body, imports)}
+        path = write_bootstrap(*(listeners or (listener([plugin()]),)), clusters=clusters, modules=modules)
         return Envoy.from_yaml(path, concurrency=concurrency, **options)
 
     return make

@@ -129,7 +129,7 @@ class Router(HttpFilter):
         rewrite(match, headers, keep_original=visible)
         if end:
             self._request_complete_ns = self._now_ns()
-        self._upstream = cluster.request(self, headers.copy(), end)
+        self._upstream = cluster.request(self, headers.copy(), end, timeout_ns)
 
     def upstream_chosen(self, address: tuple[str, int]) -> None:
         """Take note of the host that gets the request."""

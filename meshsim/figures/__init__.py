@@ -1,0 +1,1 @@
+"""From records to pictures: plain values in, SVG out."""
