@@ -108,6 +108,14 @@ class Context:
         """Run ``proxy_on_tick``."""
         self._notify("proxy_on_tick", self.id)
 
+    def http_call_response(self, token: int, headers: int, body_bytes: int, trailers: int) -> None:
+        """Run ``proxy_on_http_call_response`` of a root context."""
+        self._notify("proxy_on_http_call_response", self.id, token, headers, body_bytes, trailers)
+
+    def queue_ready(self, token: int) -> None:
+        """Run ``proxy_on_queue_ready`` of a root context."""
+        self._notify("proxy_on_queue_ready", self.id, token)
+
     def done(self) -> bool:
         """Run ``proxy_on_done``; False (on a root context) asks to wait for ``proxy_done``."""
         return self._ask("proxy_on_done")

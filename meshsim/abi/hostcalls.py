@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshsim.abi import foreign
+from meshsim.abi.callouts import HttpCall, Kind
 from meshsim.abi.codec import Unserialisable, decode_pairs, encode_pairs, encode_value, split_path
 from meshsim.abi.constants import (
     AbiVersion,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from meshsim.abi.proxy_wasm import ProxyWasm
 
 _GRPC_STATUS_MAX = 16
+#: What a callout's headers must name.
+_REQUIRED = frozenset((b":authority", b":method", b":path"))
 
 
 class Refusal(Exception):
@@ -124,9 +127,10 @@ class HostCalls:
         return self._give(buffer.read(0, buffer.size()) if buffer else b"", pointer_out, size_out)
 
     def proxy_get_status(self, code_out: int, pointer_out: int, size_out: int) -> int:
-        """Give code and message of the last failed callout; without one, zero and nothing."""
-        self._write_u32(code_out, 0)
-        return self._give(b"", pointer_out, size_out)
+        """Give code and message of a failed callout while the module is told of it; else zero and nothing."""
+        callouts = self._wasm.callouts
+        self._write_u32(code_out, callouts.status)
+        return self._give(callouts.message, pointer_out, size_out)
 
     # -- properties ---
 
@@ -349,6 +353,39 @@ class HostCalls:
         name, data = self._read(key, key_size), self._read(value, value_size)
         return self._host.shared_data.set(self._vm_id, name, data, cas)
 
+    # -- callouts ---
+
+    def proxy_http_call(
+        self,
+        upstream: int,
+        upstream_size: int,
+        headers: int,
+        headers_size: int,
+        body: int,
+        body_size: int,
+        trailers: int,
+        trailers_size: int,
+        timeout_ms: int,
+        token_out: int,
+    ) -> int:
+        """Send an HTTP request for the context's root."""
+        cluster = self._read(upstream, upstream_size)
+        head = decode_pairs(self._read(headers, headers_size))
+        content = self._read(body, body_size)
+        end = decode_pairs(self._read(trailers, trailers_size))
+        self._write_u32(token_out, 0)
+        if timeout_ms >> 31 or not {key.lower() for key, _ in head} >= _REQUIRED:
+            return Status.BAD_ARGUMENT
+        root, callouts = self._context.root, self._wasm.callouts
+        token = callouts.new_token(Kind.HTTP)
+        call = HttpCall(guest_text(cluster), head, content, end, timeout_ms)
+        begun = self._host.http_call(call, lambda answer: callouts.deliver(root, token, answer))
+        if isinstance(begun, Status):
+            return begun
+        callouts.opened(token, begun)
+        self._write_u32(token_out, token)
+        return Status.OK
+
     # -- foreign functions ---
 
     def proxy_call_foreign_function(
@@ -362,6 +399,38 @@ class HostCalls:
         if not pointer_out and not size_out:
             return Status.OK
         return self._give(result, pointer_out, size_out)
+
+    # -- shared queues ---
+
+    def proxy_register_shared_queue(self, name: int, name_size: int, token_out: int) -> int:
+        """Open a queue; the context's root is told of its messages."""
+        queue = self._read(name, name_size)
+        consumer = self._host.queue_consumer(self._context.root)
+        self._write_u32(token_out, self._host.shared_queues.register(self._vm_id, queue, consumer))
+        return Status.OK
+
+    def proxy_resolve_shared_queue(self, vm_id: int, vm_id_size: int, name: int, name_size: int, token_out: int) -> int:
+        """Find a queue of any VM id; an empty one is the caller's own."""
+        space, queue = self._read(vm_id, vm_id_size), self._read(name, name_size)
+        token = self._host.shared_queues.resolve(space or self._vm_id, queue)
+        if token is None:
+            return Status.NOT_FOUND
+        self._write_u32(token_out, token)
+        return Status.OK
+
+    def proxy_enqueue_shared_queue(self, token: int, message: int, size: int) -> int:
+        """Put a message into a queue."""
+        found = self._host.shared_queues.enqueue(token, self._read(message, size))
+        return Status.OK if found else Status.NOT_FOUND
+
+    def proxy_dequeue_shared_queue(self, token: int, pointer_out: int, size_out: int) -> int:
+        """Take the oldest message out of a queue."""
+        queue = self._host.shared_queues.find(token)
+        if queue is None:
+            return Status.NOT_FOUND
+        if not queue.messages:
+            return Status.EMPTY
+        return self._give(queue.messages.popleft(), pointer_out, size_out)
 
     # -- contexts ---
 

@@ -14,9 +14,11 @@ from meshsim.abi.codec import Pair, PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, StreamType
 from meshsim.abi.events import Event
 from meshsim.abi.metrics import MetricValues
+from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
 
 if TYPE_CHECKING:
+    from meshsim.abi.callouts import Cancel, Done, HttpCall
     from meshsim.abi.context import Context
 
 
@@ -123,6 +125,13 @@ class VmHost(Protocol):
         """The process's shared key-value store."""
 
     @property
+    def shared_queues(self) -> SharedQueues:
+        """The process's shared queues."""
+
+    def queue_consumer(self, root: Context) -> Consumer:
+        """Return what tells a root context of messages, later and on its thread."""
+
+    @property
     def metric_values(self) -> MetricValues:
         """The process's custom metrics."""
 
@@ -155,6 +164,9 @@ class VmHost(Protocol):
 
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         """Set the root context's timer; 0 stops it."""
+
+    def http_call(self, call: HttpCall, done: Done) -> Cancel | Status:
+        """Send a request; a status says that it could not be sent, and then ``done`` is never called."""
 
 
 class NoStream:

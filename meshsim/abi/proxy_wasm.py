@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from meshsim.abi.callouts import Callouts
 from meshsim.abi.constants import AbiVersion, FailState, LogLevel
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.events import Crossing, Direction
@@ -100,6 +101,7 @@ class ProxyWasm:
         self.host = host
         self.vm_configuration = vm_configuration
         self.metrics = MetricTable(host.metric_values)
+        self.callouts = Callouts()
         self.fail_state = FailState.OK
         self.on_fail: list[Callable[[], None]] = []
         self.contexts: dict[int, Context] = {}
@@ -309,6 +311,7 @@ class ProxyWasm:
             callback()
 
     def close(self) -> None:
-        """Free the VM."""
+        """Free the VM; callouts that are under way are cancelled."""
+        self.callouts.cancel_all()
         if hasattr(self, "vm"):
             self.vm.close()

@@ -93,7 +93,7 @@ class Listener:
     def _router(self, config: RouterConfig, host: ThreadHost) -> Router:
         return Router(
             config,
-            self.envoy.clusters(host),
+            host.clusters,
             self.envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
             lambda: host.thread.now_ns,
             formatter.values_of,

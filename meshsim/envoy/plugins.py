@@ -16,9 +16,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from meshsim.abi.codec import PropertyValue
-from meshsim.abi.constants import BufferType, FailState, LogLevel
+from meshsim.abi.constants import BufferType, FailState, HeaderMapType, LogLevel
 from meshsim.abi.context import Context, Plugin
-from meshsim.abi.ports import Buffer, ContextHost, NoStream
+from meshsim.abi.ports import Buffer, ContextHost, HeaderMap, NoStream
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.envoy.attributes import plugin_attribute
 from meshsim.envoy.buffer import ReadOnlyBuffer
@@ -123,6 +123,10 @@ class RootHost(NoStream):
             return self.plugin.buffer(kind)
         return ReadOnlyBuffer(self._vm_configuration) if kind is BufferType.VM_CONFIGURATION else None
 
+    def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
+        """What a callout has brought."""
+        return self.plugin.header_map(kind) if self.plugin else None
+
     def get_property(self, path: Sequence[bytes]) -> PropertyValue | None:
         """Attributes of the plugin and of the proxy."""
         if self.plugin is None:
@@ -194,7 +198,20 @@ class ThreadPlugin:
         self._last = found or self._last
         return found
 
+    def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
+        """Return a map that does not belong to a stream: what a callout has brought."""
+        answer = self.wasm.callouts.answer
+        if answer is None:
+            return None
+        return {
+            HeaderMapType.HTTP_CALL_RESPONSE_HEADERS: answer.headers,
+            HeaderMapType.HTTP_CALL_RESPONSE_TRAILERS: answer.trailers,
+        }.get(kind)
+
     def _find(self, kind: BufferType) -> Buffer | None:
+        if kind is BufferType.HTTP_CALL_RESPONSE_BODY:
+            answer = self.wasm.callouts.answer
+            return ReadOnlyBuffer(answer.body) if answer else None
         if kind is BufferType.VM_CONFIGURATION:
             return ReadOnlyBuffer(self.spec.vm_configuration)
         if kind is BufferType.PLUGIN_CONFIGURATION:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from random import Random
 
-from meshsim.abi.constants import LogLevel
+from meshsim.abi.callouts import Cancel, Done, HttpCall
+from meshsim.abi.constants import LogLevel, Status
 from meshsim.abi.context import Context
 from meshsim.abi.events import Event, LogLine
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
 from meshsim.cost import CostModel
+from meshsim.envoy.callouts import HttpCallout
+from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import Node
+from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
 from meshsim.envoy.stats import Stats
 from meshsim.envoy.threads import Thread, Timer
@@ -49,11 +55,13 @@ class Process:
         self.limits = limits or Limits()
         self.stats = Stats()
         self.shared_data = SharedData()
+        self.shared_queues = SharedQueues()
         self.metric_values = MetricValues()
         self.plugins = PluginTable(self)
         self.vms: list[Vm] = []
         self.active_vms = 0
         self.cluster_hosts: Mapping[str, int] = {}
+        self.make_clusters: Callable[[Thread], Mapping[str, Cluster]] = lambda _: {}
         self._engine = engine
         self._streams = streams
 
@@ -110,7 +118,7 @@ class ThreadHost:
 
     def new_wasm(self, code: Code, spec: PluginSpec) -> ProxyWasm:
         """Make a VM on this thread; nothing of the module has run yet."""
-        host = _VmHost(self, spec.environment)
+        host = _VmHost(self, spec)
         return ProxyWasm(
             code,
             host,
@@ -194,6 +202,35 @@ class ThreadHost:
         for root in [root for root in self._timers if root.wasm is wasm]:
             self._timers.pop(root).cancel()
 
+    # -- callouts ---
+
+    @cached_property
+    def clusters(self) -> Mapping[str, Cluster]:
+        """The thread's clusters, with connections of their own."""
+        return self.process.make_clusters(self.thread)
+
+    def http_call(self, call: HttpCall, done: Done) -> Cancel | Status:
+        """Send a module's HTTP request."""
+        cluster = self.clusters.get(call.cluster)
+        if cluster is None:
+            return Status.BAD_ARGUMENT
+        headers = HeaderMap(((key.lower(), value) for key, value in call.headers), Kind.REQUEST)
+        if call.body:
+            headers.put(b"content-length", b"%d" % len(call.body))
+        trailers = HeaderMap((key.lower(), value) for key, value in call.trailers) if call.trailers else None
+        callout = HttpCallout(cluster, headers, lambda: self.thread.now_ns, done)
+        callout.send(call.body, trailers, call.timeout_ms * 1_000_000)
+        return Status.INTERNAL_FAILURE if callout.over else callout.cancel
+
+    # -- queues ---
+
+    def queue_ready(self, vm_key: str, root_id: int, token: int) -> None:
+        """Tell a root context of a message; nothing when its VM or the context is gone."""
+        vm = self._vms.get(vm_key)
+        root = vm.wasm.contexts.get(root_id) if vm else None
+        if root is not None:
+            root.queue_ready(token)
+
     # -- clocks ---
 
     def now_ns(self) -> int:
@@ -219,11 +256,13 @@ class ThreadHost:
 class _VmHost:
     """One VM's view of its thread."""
 
-    def __init__(self, host: ThreadHost, environment: Mapping[str, str]) -> None:
+    def __init__(self, host: ThreadHost, spec: PluginSpec) -> None:
         self._host = host
-        self.environment = environment
+        self._vm_key = spec.vm_key
+        self.environment = spec.environment
         process = host.process
         self.shared_data = process.shared_data
+        self.shared_queues = process.shared_queues
         self.metric_values = process.metric_values
         self.log_level = int(LogLevel.TRACE)
         self.record: Callable[[Event], None] | None = host.emit if process.recorder.level >= Level.ABI else None
@@ -231,10 +270,16 @@ class _VmHost:
         self.now_ns = host.now_ns
         self.epoch_ns = host.epoch_ns
         self.set_tick_period = host.set_tick_period
+        self.http_call = host.http_call
 
     def log(self, level: LogLevel, text: str) -> None:
         """Keep a line that the guest wrote."""
         self._host.emit(LogLine(level.envoy_name, text, True))
+
+    def queue_consumer(self, root: Context) -> Consumer:
+        """Return what tells this VM's clone on this thread of messages."""
+        host, vm_key, root_id = self._host, self._vm_key, root.id
+        return lambda token: host.thread.post(lambda: host.queue_ready(vm_key, root_id, token))
 
     def random_bytes(self, count: int) -> bytes:
         """Return bytes of the process's seeded stream for guests."""

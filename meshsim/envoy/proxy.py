@@ -99,11 +99,11 @@ class Envoy:
             epoch_ns=epoch_ns,
             limits=limits,
         )
+        self.process.make_clusters = self._make_clusters
         self.main = ThreadHost(self.process, Thread("main", self.kernel))
         self.workers = [ThreadHost(self.process, Thread(f"worker_{i}", self.kernel)) for i in range(concurrency)]
         self.network: dict[Address, Listening] = {}
         self.listeners: list[Listener] = []
-        self._clusters: dict[str, dict[str, Cluster]] = {}
         self._client = Thread("client", self.kernel)
         self._connections = 0
         self._next_worker = 0
@@ -292,19 +292,14 @@ class Envoy:
             self._next_worker = (self._next_worker + 1) % len(self.workers)
         return self.workers[worker]
 
-    def clusters(self, host: ThreadHost) -> dict[str, Cluster]:
-        """Return a worker's clusters."""
-        name = host.thread.name
-        if name not in self._clusters:
-            self._clusters[name] = {
-                config.name: self._cluster(config, host) for config in self.bootstrap.static_resources.clusters
-            }
-        return self._clusters[name]
+    def _make_clusters(self, thread: Thread) -> dict[str, Cluster]:
+        """Make a thread's clusters."""
+        return {config.name: self._cluster(config, thread) for config in self.bootstrap.static_resources.clusters}
 
-    def _cluster(self, config: ClusterConfig, host: ThreadHost) -> Cluster:
+    def _cluster(self, config: ClusterConfig, thread: Thread) -> Cluster:
         hosts = [address for endpoint in config.endpoints() if (address := _endpoint_address(endpoint))]
         stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        return Cluster(config.name, hosts, host.thread, stats, self.find, _keeps_trailers(config))
+        return Cluster(config.name, hosts, thread, stats, self.find, _keeps_trailers(config))
 
     def find(self, address: Address) -> Listening | None:
         """Find what listens at an address; names and wildcards of this machine are all one."""

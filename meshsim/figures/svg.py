@@ -13,8 +13,8 @@ from importlib.resources import files
 #: Width of an average character, in parts of the font's size, of the two fonts in figures.
 SANS_WIDTH, MONO_WIDTH = 0.55, 0.602
 
-#: Control characters may not stand in XML, not even escaped.
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in [*range(32), 127, *range(0xD800, 0xE000)]}
+#: Control characters (but tab and line feed) may not stand in XML, not even escaped.
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), 127, *range(55296, 57344)], "�")
 
 
 def text_of(value: str) -> str:
@@ -71,4 +71,4 @@ def standalone(svg: str) -> str:
     """Return a picture that brings its style and its ground, for a file or an ``<img>``."""
     head, end, rest = svg.partition(">")
     ground = element("rect", width="100%", height="100%", fill="var(--ground)")
-    return f"{head}{end}<style>{text_of(stylesheet()).replace('&gt;', '>').replace('&#x27;', chr(39))}</style>{ground}{rest}"
+    return f"{head}{end}<style>{stylesheet()}</style>{ground}{rest}"

@@ -58,8 +58,9 @@ def timeline(title: str, description: str, tracks: Sequence[Track], legend: Sequ
         title,
         description,
         *_legend(legend),
-        *(part for i, track in enumerate(tracks) for part in _track(track, _TOP + _TRACK * i, scale)),
+        *(part for i, track in enumerate(tracks) for part in _lane(track.name, _TOP + _TRACK * i)),
         *_axis(scale, bottom),
+        *(part for i, track in enumerate(tracks) for part in _bars(track.bars, _TOP + _TRACK * (i + 0.5), scale)),
     )
 
 
@@ -96,13 +97,15 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
         x += 34 + len(label) * _LABEL_PX * SANS_WIDTH
 
 
-def _track(track: Track, y: float, scale: _Scale) -> Iterator[str]:
+def _lane(name: str, y: float) -> Iterator[str]:
     yield element(
         "rect", x=_GUTTER, y=y + 2, width=WIDTH - _GUTTER - _RIGHT, height=_TRACK - 4, rx=4.0, class_="lane"
     )
-    middle = y + _TRACK / 2
-    yield element("text", text=track.name, x=_GUTTER - 10, y=middle + 4.5, text_anchor="end", class_="strong")
-    for bar in track.bars:
+    yield element("text", text=name, x=_GUTTER - 10, y=y + _TRACK / 2 + 4.5, text_anchor="end", class_="strong")
+
+
+def _bars(bars: Sequence[Bar], middle: float, scale: _Scale) -> Iterator[str]:
+    for bar in bars:
         x = scale.x(bar.start_ns)
         width = max(_THIN, scale.x(bar.end_ns) - x - 1)
         parts = [

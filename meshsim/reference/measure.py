@@ -2,11 +2,12 @@
 
 ``python -m meshsim.reference.measure OUT.json``
 
-Three things are measured, each on several fresh processes, because addresses and caches fall differently each time:
-the log's time stamps while VMs are made, memory by number of workers, and CPU time per request by filter chain. The
-chains take turns in one process, forwards and backwards, and a chain's lower quartile counts: other programs on the
-machine only ever add. A coefficient is the slope of a start's points, the median of all starts; ``low`` and ``high``
-are the least and the greatest start. Where it depends on what is done (which host call, which code), it is the mean.
+Three things are measured on fresh processes: the log's time stamps while VMs are made, memory by number of workers,
+and CPU time per request by filter chain. Other programs on the machine only ever add, so what is measured often
+counts by its lower end: spans by the least of some starts, chains (which take turns in one process, forwards and
+backwards) by their lower quartile. All of it is done in several rounds, over minutes. A coefficient is the slope of a
+round's points and the median of the rounds; ``low`` and ``high`` are the least and the greatest round. Where it
+depends on what is done (which host call, which code), the value is the mean, and the range takes in all of them.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ from meshsim.reference.bench import Bench, Load
 from meshsim.reference.envoy import envoy_version
 from meshsim.wasm import Engine, FuncType, Vm
 
-#: Fresh processes of Envoy for each kind of measurement.
-TIMELINES, MEMORIES, LOADS = 8, 3, 8
-#: Times that each chain has its turn in a process, and how long it is under load, in seconds.
+#: Rounds over everything, and starts of Envoy whose fastest spans make a round's timeline.
+ROUNDS, STARTS = 6, 4
+#: Times that each chain has its turn in a round, and how long it is under load, in seconds.
 PASSES, SLOT_S = 40, 0.02
 #: Seconds until V8 has optimised what a chain runs, and until a process at rest has all its memory.
 WARM_UP_S, SETTLE_S = 0.1, 0.5
@@ -45,8 +46,8 @@ MANY, FEW = 64, 8
 SIZES = (0, 0, 0, 0, 1_000, 32_000, 250_000, 1_000_000, 2_000_000)
 #: Memory is measured for these numbers of workers, and for modules of these bytes of code.
 WORKERS, SMALL, LARGE = (1, 2, 4, 8), 0, 2_000_000
-#: Filters of a long chain; host calls of a request; rounds of code of a request, of some 30 microseconds in all.
-LENGTH, CALLS, ROUNDS = 16, 200, {"hash": 20_000, "copy": 50_000, "calls": 200}
+#: Filters of a long chain; host calls of a request; loops of code of a request, some 30 microseconds.
+LENGTH, CALLS, LOOPS = 16, 200, {"hash": 20_000, "copy": 50_000, "calls": 200}
 
 #: What each coefficient is: its unit, and how it was measured.
 MEANINGS = {
@@ -73,8 +74,8 @@ MEANINGS = {
     ),
     "filter_ns": (
         "ns",
-        f"CPU time per request of {LENGTH} filters of one VM with an empty callback each over none, by filter, less the "
-        "callback. A filter alone costs up to a microsecond more.",
+        f"CPU time per request of {LENGTH} filters of one VM with an empty callback each over none, by filter, less "
+        "the callback. A filter alone costs up to a microsecond more.",
     ),
     "callback_ns": (
         "ns",
@@ -109,8 +110,8 @@ MEANINGS = {
 }
 
 Points = Sequence[Point]
-#: What one start of Envoy gave: points by coefficient and by what they were measured on.
-Start = Mapping[str, Mapping[str, Points]]
+#: What a round gave: points by coefficient and by what they were measured on.
+Round = Mapping[str, Mapping[str, Points]]
 
 _LOG = ("--component-log-level", "wasm:trace", "--log-format", "@@%E%f|%t|%v")
 _LINE = re.compile(r"@@(\d+)\|(\d+)\|(.*)")
@@ -127,58 +128,62 @@ def slope(points: Points) -> float:
     return linear_regression(*zip(*points, strict=True)).slope
 
 
-def coefficient(name: str, starts: Sequence[Start]) -> Coefficient:
-    """One number, with its range, from what the starts say of it."""
+def coefficient(name: str, rounds: Sequence[Round]) -> Coefficient:
+    """One number, with its range, from what the rounds say of it."""
     unit, how = MEANINGS[name]
     points = {
-        kind: tuple(tuple((x, round(y, 1)) for x, y in start[name][kind]) for start in starts)
-        for kind in starts[0][name]
+        kind: tuple(tuple((x, round(y, 1)) for x, y in each[name][kind]) for each in rounds) for kind in rounds[0][name]
     }
-    slopes = [[slope(start) for start in by_start] for by_start in points.values()]
+    slopes = [[slope(each) for each in by_round] for by_round in points.values()]
     value, low, high = fmean(map(median, slopes)), min(map(min, slopes)), max(map(max, slopes))
     return Coefficient(_rounded(value), unit, _rounded(low), _rounded(high), how, points)
 
 
-def timeline(log: str, sizes: Sequence[int]) -> Start:
-    """Read what VMs cost from a log: modules of these ``sizes`` in a chain, the first ones tiny; one worker.
-
-    The base VM's span ends with the isolate of the canary. A worker shows how long an isolate takes: it makes one
-    between the end of one plugin's start and the line of the next plugin's clone.
-    """
-    lines = [(1000 * int(at), int(thread), text) for at, thread, text in _LINE.findall(log)]
-    main = [(at, text) for at, thread, text in lines if thread == lines[0][1]]
-    worker = [(at, text) for at, thread, text in lines if thread != lines[0][1]]
-    bases = [after - at for (at, text), (after, _) in pairwise(main) if text.startswith("Base Wasm created")]
-    clones = [
-        (linked - started, created - started)
-        for (started, text), (created, _), (linked, _) in zip(worker, worker[1:], worker[2:], strict=False)
-        if text == "[host<-vm] proxy_on_configure return: 1"
-    ]
-    tiny = sizes.count(sizes[0])
-    clone, isolate = map(median, zip(*clones[: tiny - 1], strict=True))
-    base = median(bases[1:tiny])
-    return {
-        "v8_start_ns": {"first VM": [(1, bases[0] - base)]},
-        "isolate_ns": {"tiny module": [(1, base - isolate)]},
-        "compile_ns_per_byte": {"arithmetic": list(zip(sizes[tiny:], bases[tiny:], strict=True))},
-        "clone_ns": {"tiny module": [(1, clone)]},
-    }
-
-
-def timelines(bench: Bench) -> Iterator[Start]:
+def timelines(bench: Bench) -> Iterator[Round]:
     """Make VMs in fresh processes."""
     modules = [bench.module(f"padded{seed}", specimens.padded(size, seed)) for seed, size in enumerate(SIZES)]
     sizes = [path.stat().st_size for path in modules]
-    for _ in range(TIMELINES):
-        with bench.envoy({"all": modules}, log=_LOG) as envoy:
-            time.sleep(SETTLE_S)
-        yield timeline(envoy.log.read_text(encoding="utf-8"), sizes)
+    tiny = sizes.count(sizes[0])
+    while True:
+        starts = []
+        for _ in range(STARTS):
+            with bench.envoy({"all": modules}, log=_LOG) as envoy:
+                time.sleep(SETTLE_S)
+            starts.append(spans(envoy.log.read_text(encoding="utf-8")))
+        bases, isolates, clones = (
+            [min(each) for each in zip(*kind, strict=True)] for kind in zip(*starts, strict=True)
+        )
+        base, isolate, clone = median(bases[1:tiny]), median(isolates[: tiny - 1]), median(clones[: tiny - 1])
+        yield {
+            "v8_start_ns": {"first VM": [(1, bases[0] - base)]},
+            "isolate_ns": {"tiny module": [(1, base - isolate)]},
+            "compile_ns_per_byte": {"arithmetic": list(zip(sizes[tiny:], bases[tiny:], strict=True))},
+            "clone_ns": {"tiny module": [(1, clone)]},
+        }
 
 
-def memories(bench: Bench) -> Iterator[Start]:
+def spans(log: str) -> tuple[list[int], list[int], list[int]]:
+    """Read from the log of one worker what VMs took, in ns: base VMs; isolates; clones, from the second one on.
+
+    A base VM's span ends with the isolate of its canary. The worker shows how long an isolate takes: it makes one
+    between the end of one plugin's start and the line of the next plugin's clone, whose first callback ends the clone.
+    """
+    lines = [(1000 * int(at), thread, text) for at, thread, text in _LINE.findall(log)]
+    main = [(at, text) for at, thread, text in lines if thread == lines[0][1]]
+    worker = [(at, text) for at, thread, text in lines if thread != lines[0][1]]
+    bases = [after - at for (at, text), (after, _) in pairwise(main) if text.startswith("Base Wasm created")]
+    made = [
+        (created - at, linked - at)
+        for (at, text), (created, _), (linked, _) in zip(worker, worker[1:], worker[2:], strict=False)
+        if text == "[host<-vm] proxy_on_configure return: 1"
+    ]
+    return bases, [isolate for isolate, _ in made], [clone for _, clone in made]
+
+
+def memories(bench: Bench) -> Iterator[Round]:
     """Weigh processes without Wasm, with a small and with a large module, each with several numbers of workers."""
     modules = {size: bench.module(f"weighed{size}", specimens.padded(size, size)) for size in (SMALL, LARGE)}
-    for _ in range(MEMORIES):
+    while True:
         without = [_weight(bench, [], workers) for workers in WORKERS]
         lines = {}
         for path in modules.values():
@@ -192,15 +197,15 @@ def memories(bench: Bench) -> Iterator[Start]:
         }
 
 
-def loads(bench: Bench) -> Iterator[Start]:
+def loads(bench: Bench) -> Iterator[Round]:
     """Send requests through filter chains of fresh processes."""
     guests = {"bare": specimens.empty(["request_headers"]), "all": specimens.empty(list(specimens.CALLBACKS))}
     guests |= {call: specimens.calling(call, CALLS) for call in specimens.HOST_CALLS}
-    guests |= {code: specimens.running(code, ROUNDS[code]) for code in specimens.CODE}
+    guests |= {code: specimens.running(code, LOOPS[code]) for code in specimens.CODE}
     chains = {name: [bench.module(name, data)] for name, data in guests.items()}
     chains |= {"none": [], "bare chain": chains["bare"] * LENGTH, "all chain": chains["all"] * LENGTH}
     fuels = {name: fuel(guests[name]) for name in ("bare", *specimens.CODE)}
-    for _ in range(LOADS):
+    while True:
         with bench.envoy(chains) as envoy, contextlib.ExitStack() as closing:
             open_loads = {name: Load(envoy.ports[name], MANY) for name in chains}
             open_loads["few"] = Load(envoy.ports["none"], FEW)
@@ -210,7 +215,7 @@ def loads(bench: Bench) -> Iterator[Start]:
             yield requests(_cpu_per_request(envoy.cpu_ns, open_loads), fuels)
 
 
-def requests(cpu: Mapping[str, float], fuels: Mapping[str, int]) -> Start:
+def requests(cpu: Mapping[str, float], fuels: Mapping[str, int]) -> Round:
     """What requests cost, from the CPU time in ns of a request by chain, and the fuel of those that run code."""
     crossings: Points = [
         (LENGTH, cpu["bare chain"]),
@@ -248,16 +253,14 @@ def measure(name: str, say: Callable[[str], object]) -> Profile:
     """Measure everything; ``say`` is told how it goes."""
     envoy = envoy_version().split("/")[1]
     began = time.monotonic()
-    coefficients = {}
     with tempfile.TemporaryDirectory(prefix="meshsim-measure-") as folder:
         bench = Bench(Path(folder))
-        for part, count in ((timelines, TIMELINES), (memories, MEMORIES), (loads, LOADS)):
-            starts = []
-            for start in part(bench):
-                starts.append(start)
-                say(f"{time.monotonic() - began:4.0f} s  {part.__name__} {len(starts)}/{count}")
-            coefficients |= {each: coefficient(each, starts) for each in starts[0]}
-    return Profile(name, {each: coefficients[each] for each in MEANINGS}, {"envoy": envoy} | machine())
+        parts = [timelines(bench), memories(bench), loads(bench)]
+        rounds = []
+        for number in range(1, ROUNDS + 1):
+            rounds.append({name: points for part in parts for name, points in next(part).items()})
+            say(f"{time.monotonic() - began:4.0f} s  round {number} of {ROUNDS}")
+    return Profile(name, {each: coefficient(each, rounds) for each in MEANINGS}, {"envoy": envoy} | machine())
 
 
 def machine() -> dict[str, str]:

@@ -16,7 +16,6 @@ from meshsim.abi.constants import AbiVersion, BufferType, HeaderMapType, Status
 from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.signatures import WASI_MODULES, HostFunction, func_type, offered
 from meshsim.errors import NotModelled
-
 from tests.abi.conftest import PLUGIN, Body, FakeHost, FakeStream, MakeWasm, Pairs
 
 SIZE = 65536

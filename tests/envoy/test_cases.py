@@ -15,7 +15,7 @@ NAMES = sorted(path.parent.name for path in CASES.glob(f"*/{TRUTH}"))
 
 
 def test_every_case_has_its_truth() -> None:
-    assert NAMES == sorted(path.name for path in CASES.iterdir() if path.is_dir())
+    assert sorted(path.name for path in CASES.iterdir() if path.is_dir()) == NAMES
     assert len(NAMES) > 100
 
 

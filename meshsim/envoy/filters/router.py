@@ -6,7 +6,7 @@ the way becomes a local reply, in the words of Envoy 1.40.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
@@ -33,7 +33,7 @@ class Router(HttpFilter):
     def __init__(
         self,
         config: RouterConfig,
-        clusters: dict[str, Cluster],
+        clusters: Mapping[str, Cluster],
         stats: Counters,
         now_ns: Callable[[], int],
         values: Callable[..., Values],

@@ -26,6 +26,7 @@ from meshsim.abi.constants import (
 )
 from meshsim.abi.context import Context
 from meshsim.abi.ports import Buffer, LocalResponse
+from meshsim.abi.ports import HeaderMap as ReadableMap
 from meshsim.envoy.attributes import stream_attribute
 from meshsim.envoy.buffer import BodyBuffer, ReadOnlyBuffer
 from meshsim.envoy.chain import Chain
@@ -164,7 +165,7 @@ class WasmFilter(HttpFilter):
 
     # -- context host: maps and buffers ---
 
-    def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
+    def header_map(self, kind: HeaderMapType) -> ReadableMap | None:
         """Return a map for reading; while logging, what the stream had."""
         match kind:
             case HeaderMapType.REQUEST_HEADERS:
@@ -175,7 +176,7 @@ class WasmFilter(HttpFilter):
                 return self.stream.response_headers if self.in_access_log else self._response.headers
             case HeaderMapType.RESPONSE_TRAILERS:
                 return self.stream.response_trailers if self.in_access_log else self._response.trailers
-        return None
+        return self._plugin.header_map(kind)
 
     def mutable_header_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """Return a map for writing; trailers are made in the last body callback."""

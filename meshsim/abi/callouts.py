@@ -1,0 +1,107 @@
+"""Callouts: requests that a module sends itself, and how their answers come back to it.
+
+Theory of operation. A callout belongs to a root context, whoever asked for it, and has a token: a number whose two
+low bits are its kind. The answer is handed to the module in ``proxy_on_http_call_response`` of the root context;
+during that call, and only then, its headers, body and trailers can be read. An answer never arrives while the module
+runs. When a callout fails before it has begun, the host call says so and no answer follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from meshsim.abi.codec import Pair
+from meshsim.abi.constants import Status
+from meshsim.abi.ports import HeaderMap
+
+if TYPE_CHECKING:
+    from meshsim.abi.context import Context
+
+_STEP = 4
+
+
+class Kind(IntEnum):
+    """Kinds of callouts; the two low bits of a token."""
+
+    HTTP = 0
+    GRPC_CALL = 1
+    GRPC_STREAM = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """What a module wants to send; ``timeout_ms`` 0 waits for ever."""
+
+    cluster: str
+    headers: list[Pair]
+    body: bytes
+    trailers: list[Pair]
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back from an HTTP callout."""
+
+    headers: HeaderMap
+    body: bytes
+    trailers: HeaderMap | None = None
+
+
+#: Takes the answer of an HTTP callout, or None when there is none.
+Done = Callable[[HttpAnswer | None], None]
+Cancel = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Callouts:
+    """The callouts of one VM.
+
+    Attributes
+    ----------
+    answer : HttpAnswer or None
+        The answer that the module is being told of.
+    status : Status
+        Why the last callout failed, while the module is told.
+    """
+
+    _open: dict[int, Cancel] = field(default_factory=dict)
+    _next: dict[Kind, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in Kind})
+    answer: HttpAnswer | None = None
+    status: Status = Status.OK
+    message: bytes = b""
+
+    def new_token(self, kind: Kind) -> int:
+        """Give the next token of a kind."""
+        token = self._next[kind]
+        self._next[kind] += _STEP
+        return token
+
+    def opened(self, token: int, cancel: Cancel) -> None:
+        """Take note of a callout that is under way."""
+        self._open[token] = cancel
+
+    def deliver(self, root: Context, token: int, answer: HttpAnswer | None) -> None:
+        """Tell the module of an answer, or (None) that there is none; nothing for a callout that was cancelled."""
+        if self._open.pop(token, None) is None:
+            return
+        self.answer = answer
+        if answer is None:
+            self.status, self.message = Status.BROKEN_CONNECTION, b"reset"
+        sizes = (0, 0, 0) if answer is None else _sizes(answer)
+        root.http_call_response(token, *sizes)
+        self.answer, self.status, self.message = None, Status.OK, b""
+
+    def cancel_all(self) -> None:
+        """Cancel what is under way: the VM ends."""
+        while self._open:
+            _, cancel = self._open.popitem()
+            cancel()
+
+
+def _sizes(answer: HttpAnswer) -> tuple[int, int, int]:
+    trailers = len(answer.trailers.pairs()) if answer.trailers else 0
+    return len(answer.headers.pairs()), len(answer.body), trailers

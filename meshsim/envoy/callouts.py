@@ -1,0 +1,90 @@
+"""HTTP callouts of modules: Envoy's asynchronous client, a router without filters around it.
+
+What goes wrong upstream becomes a response, as for a client: refused connections give 503, a time-out 504. Only an
+answer that breaks off is no answer at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshsim.abi.callouts import Done, HttpAnswer
+from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.cluster import Address, Cluster, Upstream, UpstreamFailure
+from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.local_reply import LocalReply, is_grpc
+
+
+class HttpCallout:
+    """One request of a module's, sent to a cluster."""
+
+    def __init__(self, cluster: Cluster, headers: HeaderMap, now_ns: Callable[[], int], done: Done) -> None:
+        self._cluster = cluster
+        self._headers = headers
+        self._now_ns = now_ns
+        self._done = done
+        self._upstream: Upstream | None = None
+        self._answer_headers: HeaderMap | None = None
+        self._body = bytearray()
+        self._sent_ns = 0
+        self.over = False
+
+    def send(self, body: bytes, trailers: HeaderMap | None, timeout_ns: int) -> None:
+        """Send it; when it fails at once, :attr:`over` is True afterwards."""
+        headers = self._headers
+        headers.put(b"x-envoy-internal", b"true")
+        if timeout_ns:
+            headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
+        end = not body and trailers is None
+        self._upstream = self._cluster.request(self, headers.copy(), end, timeout_ns)
+        if self._upstream and body:
+            self._upstream.send_data(body, trailers is None)
+        if self._upstream and trailers is not None:
+            self._upstream.send_trailers(trailers)
+        self._sent_ns = self._now_ns()
+
+    def cancel(self) -> None:
+        """Leave; nobody wants the answer any more."""
+        self.over = True
+        if self._upstream:
+            self._upstream.cancel()
+
+    # -- the upstream's answer ---
+
+    def upstream_chosen(self, address: Address) -> None:
+        """Nothing depends on the host."""
+
+    def upstream_headers(self, headers: HeaderMap, end: bool) -> None:
+        """Take the headers."""
+        elapsed_ms = (self._now_ns() - self._sent_ns) // 1_000_000
+        headers.put(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
+        self._answer_headers = headers
+        if end:
+            self._finish(None)
+
+    def upstream_data(self, data: BodyBuffer, end: bool) -> None:
+        """Take a piece of the body."""
+        self._body += data.data
+        if end:
+            self._finish(None)
+
+    def upstream_trailers(self, trailers: HeaderMap) -> None:
+        """Take the trailers."""
+        self._finish(trailers)
+
+    def upstream_failed(self, failure: UpstreamFailure) -> None:
+        """Answer for an upstream that did not, as the router does."""
+        if self._answer_headers is not None:
+            self.over = True
+            self._done(None)
+            return
+        reply = LocalReply(failure.status, failure.body, failure.details, flag=failure.flag)
+        self._answer_headers, body = reply.compose(grpc=is_grpc(self._headers))
+        self._body = bytearray(body)
+        self._finish(None)
+
+    def _finish(self, trailers: HeaderMap | None) -> None:
+        assert self._answer_headers is not None
+        if not self.over:
+            self.over = True
+            self._done(HttpAnswer(self._answer_headers, bytes(self._body), trailers))

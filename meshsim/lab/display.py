@@ -1,0 +1,70 @@
+"""What the notebooks show with: pictures that survive where JavaScript and inline SVG do not, and plain text."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from meshsim.abi import describe
+from meshsim.abi.events import Crossing
+from meshsim.figures.svg import standalone, text_of
+from meshsim.lab.observe import Observation
+from meshsim.lab.pictures import loading_figure, requests_figure, sequence_figure
+from meshsim.lab.tables import path_lines
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+    from meshsim.envoy.proxy import AbiLine
+
+
+def as_image(svg: str, words: str) -> HTML:
+    """Return a picture for a notebook: an ``<img>``, which also shows where a notebook is not trusted."""
+    from IPython.display import HTML
+
+    data = base64.b64encode(standalone(svg).encode()).decode("ascii")
+    return HTML(f'<img alt="{text_of(words)}" style="width:100%;max-width:960px" src="data:image/svg+xml;base64,{data}">')
+
+
+def show_loading(seen: Observation) -> HTML:
+    """Show how the plugins were loaded, thread by thread."""
+    return as_image(loading_figure(seen), "Loading, thread by thread")
+
+
+def show_requests(seen: Observation) -> HTML:
+    """Show the requests and their stream contexts in time."""
+    return as_image(requests_figure(seen), "Requests and their stream contexts")
+
+
+def show_sequence(seen: Observation, number: int = 0) -> HTML:
+    """Show one request, call by call; ``number`` counts from 0."""
+    return as_image(sequence_figure(seen, number), f"Request {number + 1}, call by call")
+
+
+def show_path(seen: Observation, number: int = 0) -> None:
+    """Print one request, call by call, in words; ``number`` counts from 0."""
+    for line in path_lines(seen.journeys[number], seen.paths[number]):
+        answer = f" = {line.answer}" if line.answer else ""
+        print(f"{'    ' * line.depth}{line.arrow} {line.text}{answer}")
+
+
+def show_trace(lines: Iterable[AbiLine], thread: str | None = None) -> None:
+    """Print an ABI trace in words: calls only, what they answered behind them.
+
+    Parameters
+    ----------
+    lines : iterable of AbiLine
+        What ``envoy.abi_trace()`` gives, or a part of it.
+    thread : str, optional
+        Only this thread.
+    """
+    for line in lines:
+        if thread is None or line.thread == thread:
+            print(f"{line.thread:<9} {line.event.direction.value} {_words(line.event)}")
+
+
+def _words(event: Crossing) -> str:
+    if event.direction.is_return:
+        return f"{event.function.rpartition('.')[2]} = {describe.result(event.function, event.values)}"
+    return describe.call(event.function, event.values)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.config.listener import Listener
+from meshsim.envoy.filters.base import HttpFilter
+from meshsim.envoy.headers import HeaderMap, Kind
+from meshsim.envoy.local_reply import LocalReply
+from meshsim.envoy.stream import LOCAL_REPLY, RESPONSE, Event, Response, Stream, StreamInfo
+
+#: Moves that cannot be asked for, and why.
+UNREACHABLE = {
+    **{
+        (state, Event.HEADERS): "a second answer is not begun: replies look at the state, the router answers once"
+        for state in (Response.FILTERING, Response.SENT)
+    },
+    **{
+        (state, Event.SEND): "headers come out of the filters once, after they went in"
+        for state in (Response.NONE, Response.SENT)
+    },
+    **{(state, Event.END): "the end comes behind the headers" for state in (Response.NONE, Response.FILTERING)},
+    **{
+        (state, event): "nothing moves a stream that is over"
+        for state in (Response.COMPLETE, Response.RESET)
+        for event in Event
+    },
+}
+
+
+def test_every_state_and_event_is_in_the_table_or_known_to_be_impossible() -> None:
+    assert RESPONSE.keys() | UNREACHABLE.keys() == set(product(Response, Event))
+    assert not RESPONSE.keys() & UNREACHABLE.keys()
+
+
+def test_a_local_reply_has_a_fate_in_every_state() -> None:
+    assert LOCAL_REPLY.keys() == set(Response)
+
+
+def test_every_state_is_reached_from_the_first() -> None:
+    reached = {Response.NONE}
+    for _ in Response:
+        reached |= {after for (before, _), after in RESPONSE.items() if before in reached}
+    assert reached == set(Response)
+
+
+class Downstream:
+    """A client that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+
+    def route_of(self, stream: Stream) -> None:
+        return None
+
+    def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
+        self.got.append(f"{(headers.get(b':status') or b'').decode()}{' end' * end}")
+
+    def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
+        self.got.append(f"{data.decode()}{' end' * end}")
+
+    def send_trailers(self, stream: Stream, trailers: HeaderMap) -> None:
+        self.got.append("trailers")
+
+    def replying(self, reply: LocalReply) -> None:
+        self.got.append(f"replying {reply.status}")
+
+    def stream_ended(self, stream: Stream, *, reset: bool) -> None:
+        self.got.append("reset" if reset else "over")
+
+
+class Noting(HttpFilter):
+    def __init__(self, name: str, noted: list[str]) -> None:
+        self.name, self.noted = name, noted
+
+    def log(self) -> None:
+        self.noted.append(f"log {self.name}")
+
+    def destroy(self) -> None:
+        self.noted.append(f"destroy {self.name}")
+
+
+@pytest.fixture
+def noted() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def stream(noted: list[str]) -> Stream:
+    info = StreamInfo(0, ("127.0.0.1", 1), ("127.0.0.1", 2), 1, Listener())
+    stream = Stream(Downstream(), info, [Noting("a", noted), Noting("b", noted), HttpFilter()], 100)
+    stream.request_headers = HeaderMap([(b":method", b"GET")], Kind.REQUEST)
+    return stream
+
+
+def got(stream: Stream) -> list[str]:
+    assert isinstance(stream.downstream, Downstream)
+    return stream.downstream.got
+
+
+def answer(stream: Stream, status: bytes = b"200", *, end: bool = False) -> None:
+    stream.respond_headers(HeaderMap([(b":status", status)], Kind.RESPONSE), end)
+
+
+def test_a_response_ends_its_stream_filters_log_and_go_in_order(stream: Stream, noted: list[str]) -> None:
+    answer(stream)
+    stream.respond_data(BodyBuffer(bytearray(b"x")), True)
+    assert got(stream) == ["200", "x end", "over"]
+    assert noted == ["log a", "log b", "destroy a", "destroy b"]
+    assert stream.response is Response.COMPLETE
+
+
+def test_a_reply_before_any_response_goes_through_the_filters(stream: Stream) -> None:
+    stream.reply(LocalReply(403, b"no", "why"))
+    assert got(stream) == ["replying 403", "403", "no end", "over"]
+    assert stream.info.details == "why"
+
+
+def test_a_reply_after_the_headers_have_gone_out_only_cuts(stream: Stream) -> None:
+    answer(stream)
+    stream.reply(LocalReply(503))
+    assert got(stream) == ["200", "replying 503", "reset"]
+    assert stream.response is Response.RESET
+
+
+def test_a_reply_after_the_end_is_nothing(stream: Stream, noted: list[str]) -> None:
+    answer(stream, end=True)
+    before = got(stream).copy()
+    stream.reply(LocalReply(503))
+    stream.reset()
+    stream.respond_data(BodyBuffer(bytearray(b"late")), True)
+    assert got(stream) == before
+    assert noted.count("log a") == 1
+
+
+def test_head_gets_no_body(stream: Stream) -> None:
+    stream.request_headers.put(b":method", b"HEAD")
+    stream.reply(LocalReply(404, b"nothing here"))
+    assert got(stream) == ["replying 404", "404 end", "over"]
+
+
+@pytest.mark.parametrize("status", [b"", b"abc", b"201,404", b" 200"])
+def test_a_response_without_a_status_becomes_502(stream: Stream, status: bytes) -> None:
+    answer(stream, status, end=True)
+    assert [line for line in got(stream) if not line.startswith("replying")] == [
+        "502",
+        "missing required header: :status end",
+        "over",
+    ]
+
+
+def test_the_route_is_chosen_when_it_is_asked_for_and_anew_when_it_was_forgotten(stream: Stream) -> None:
+    chosen: list[int] = []
+    stream.downstream.route_of = lambda _: chosen.append(1)  # type: ignore[method-assign, func-returns-value]
+    assert stream.route is None
+    assert stream.route is None
+    assert len(chosen) == 1
+    stream.clear_route_cache()
+    assert stream.route is None
+    assert len(chosen) == 2
