@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meshsim.abi.context import Context
 
 _STEP = 4
+_AUTHORITY = frozenset((b":authority", b"host"))
 
 
 class Kind(IntEnum):
@@ -40,6 +41,12 @@ class HttpCall:
     body: bytes
     trailers: list[Pair]
     timeout_ms: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the time-out is not negative (as a signed number) and the headers name what they must."""
+        names = {key.lower() for key, _ in self.headers}
+        return not self.timeout_ms >> 31 and {b":method", b":path"} <= names and bool(names & _AUTHORITY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from meshsim.abi.proxy_wasm import ProxyWasm
 
 _GRPC_STATUS_MAX = 16
-#: What a callout's headers must name.
-_REQUIRED = frozenset((b":authority", b":method", b":path"))
 
 
 class Refusal(Exception):
@@ -374,15 +372,15 @@ class HostCalls:
         content = self._read(body, body_size)
         end = decode_pairs(self._read(trailers, trailers_size))
         self._write_u32(token_out, 0)
-        if timeout_ms >> 31 or not {key.lower() for key, _ in head} >= _REQUIRED:
+        call = HttpCall(guest_text(cluster), head, content, end, timeout_ms)
+        if not call.is_whole or not self._host.has_cluster(call.cluster):
             return Status.BAD_ARGUMENT
         root, callouts = self._context.root, self._wasm.callouts
         token = callouts.new_token(Kind.HTTP)
-        call = HttpCall(guest_text(cluster), head, content, end, timeout_ms)
-        begun = self._host.http_call(call, lambda answer: callouts.deliver(root, token, answer))
-        if isinstance(begun, Status):
-            return begun
-        callouts.opened(token, begun)
+        cancel = self._host.http_call(call, lambda answer: callouts.deliver(root, token, answer))
+        if cancel is None:
+            return Status.INTERNAL_FAILURE
+        callouts.opened(token, cancel)
         self._write_u32(token_out, token)
         return Status.OK
 

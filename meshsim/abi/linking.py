@@ -14,7 +14,7 @@ from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
 from meshsim.abi.signatures import WASI_MODULES, HostFunction, offered
 from meshsim.abi.wasi import NOTCAPABLE, Wasi
-from meshsim.errors import GuestTrap, LinkError
+from meshsim.errors import LinkError
 from meshsim.wasm import FuncType, HostImport
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str) -> HostCall:
 
     def host_call(*arguments: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
-            raise GuestTrap("restricted_callback", "restricted_callback")
+            raise wasm.forbidden()
         try:
             return call(*arguments)
         except Refusal as refusal:

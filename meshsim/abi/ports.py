@@ -165,8 +165,11 @@ class VmHost(Protocol):
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         """Set the root context's timer; 0 stops it."""
 
-    def http_call(self, call: HttpCall, done: Done) -> Cancel | Status:
-        """Send a request; a status says that it could not be sent, and then ``done`` is never called."""
+    def has_cluster(self, name: str) -> bool:
+        """Whether there is a cluster of this name."""
+
+    def http_call(self, call: HttpCall, done: Done) -> Cancel | None:
+        """Send a request to a cluster that exists; None: it failed at once, and ``done`` is never called."""
 
 
 class NoStream:

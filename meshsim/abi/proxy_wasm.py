@@ -24,7 +24,7 @@ from meshsim.abi.metrics import MetricTable
 from meshsim.abi.ports import ContextHost, VmHost
 from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, ALLOCATORS, STARTING, callbacks, func_type
 from meshsim.abi.traps import failure_text
-from meshsim.errors import GuestTrap, LinkError, ModuleError
+from meshsim.errors import GuestTrap, LinkError, ModuleError, NotModelled
 from meshsim.wasm import Compiled, FuncType, Limits, ModuleFacts, Vm
 
 _MARKER = "proxy_abi_version_"
@@ -39,6 +39,9 @@ _START_SEQUENCES: tuple[tuple[tuple[str, FuncType, tuple[int, ...]], ...], ...] 
     ),
     (("_start", _VOID, ()),),
 )
+
+#: No host function, while the engine instantiates a module.
+_NOTHING: frozenset[str] = frozenset()
 
 Guest = Callable[..., int | None]
 
@@ -131,7 +134,8 @@ class ProxyWasm:
         As in Envoy, an export of a wrong type fails the VM, but the look-ups go on and the start still runs.
         """
         try:
-            self.vm = Vm(self.code.compiled, link(self), self._limits)
+            with self._restricted(_NOTHING):
+                self.vm = Vm(self.code.compiled, link(self), self._limits)
         except LinkError as refused:
             return self._refuse(FailState.UNABLE_TO_INITIALIZE_CODE, refused.what)
         except (GuestTrap, ModuleError):
@@ -235,6 +239,12 @@ class ProxyWasm:
         return self.contexts.get(self.effective_id, self.current) if self.effective_id else self.current
 
     # -- calling ---
+
+    def forbidden(self) -> Exception:
+        """Make what ends a call to a host function that is not allowed now."""
+        if self.allowed is _NOTHING:
+            return NotModelled("a host call in a module's start section: it ends the real Envoy's process")
+        return GuestTrap("restricted_callback", "restricted_callback")
 
     def may(self, capability: str) -> bool:
         """Whether the configuration lets the module have a callback or host function."""

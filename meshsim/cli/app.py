@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from meshsim.cli import doctor, inspect, replay, validate
+from meshsim.cli import demo, doctor, inspect, replay, validate
 from meshsim.errors import MeshsimError
 
 #: Set to anything, it makes an error show its traceback.
@@ -47,7 +47,7 @@ def _program(
 
 
 for _command, _examples in (
-    (replay.replay, replay.EXAMPLES),
+    (demo.demo, demo.EXAMPLES),
     (replay.replay, replay.EXAMPLES),
     (inspect.inspect, inspect.EXAMPLES),
     (validate.validate, validate.EXAMPLES),

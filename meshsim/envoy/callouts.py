@@ -32,6 +32,9 @@ class HttpCallout:
     def send(self, body: bytes, trailers: HeaderMap | None, timeout_ns: int) -> None:
         """Send it; when it fails at once, :attr:`over` is True afterwards."""
         headers = self._headers
+        if headers.get(b":method") == b"CONNECT":
+            self.over = True
+            return
         headers.put(b"x-envoy-internal", b"true")
         if timeout_ns:
             headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))

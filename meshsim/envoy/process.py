@@ -7,7 +7,7 @@ from functools import cached_property
 from random import Random
 
 from meshsim.abi.callouts import Cancel, Done, HttpCall
-from meshsim.abi.constants import LogLevel, Status
+from meshsim.abi.constants import LogLevel
 from meshsim.abi.context import Context
 from meshsim.abi.events import Event, LogLine
 from meshsim.abi.metrics import MetricValues
@@ -209,18 +209,19 @@ class ThreadHost:
         """The thread's clusters, with connections of their own."""
         return self.process.make_clusters(self.thread)
 
-    def http_call(self, call: HttpCall, done: Done) -> Cancel | Status:
-        """Send a module's HTTP request."""
-        cluster = self.clusters.get(call.cluster)
-        if cluster is None:
-            return Status.BAD_ARGUMENT
+    def has_cluster(self, name: str) -> bool:
+        """Whether there is a cluster of this name."""
+        return name in self.clusters
+
+    def http_call(self, call: HttpCall, done: Done) -> Cancel | None:
+        """Send a module's HTTP request; None when it fails at once."""
         headers = HeaderMap(((key.lower(), value) for key, value in call.headers), Kind.REQUEST)
         if call.body:
             headers.put(b"content-length", b"%d" % len(call.body))
         trailers = HeaderMap((key.lower(), value) for key, value in call.trailers) if call.trailers else None
-        callout = HttpCallout(cluster, headers, lambda: self.thread.now_ns, done)
+        callout = HttpCallout(self.clusters[call.cluster], headers, lambda: self.thread.now_ns, done)
         callout.send(call.body, trailers, call.timeout_ms * 1_000_000)
-        return Status.INTERNAL_FAILURE if callout.over else callout.cancel
+        return None if callout.over else callout.cancel
 
     # -- queues ---
 
@@ -270,6 +271,7 @@ class _VmHost:
         self.now_ns = host.now_ns
         self.epoch_ns = host.epoch_ns
         self.set_tick_period = host.set_tick_period
+        self.has_cluster = host.has_cluster
         self.http_call = host.http_call
 
     def log(self, level: LogLevel, text: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from typing import Any
+
+import yaml
 
 from meshsim.abi import describe
 from meshsim.abi.events import Crossing
@@ -15,6 +18,7 @@ from meshsim.lab.pictures import loading_figure, requests_figure, sequence_figur
 from meshsim.lab.showing import Showing
 
 _INDENT_EM = 1.6
+_WASM = ".filters.http.wasm.v3.Wasm"
 
 
 def report(showing: Showing) -> str:
@@ -80,8 +84,35 @@ def _configuration(showing: Showing) -> Iterable[str]:
         text="The filter is configured in the classic way: a name, a VM id, the runtime, the module's file, and a text for "
         "the module itself. Behind it is a small application, which says in x-seen-wasm what the filter added.",
     )
+    for excerpt in wasm_filters(showing.bootstrap):
+        yield element("pre", text=excerpt)
     yield _table(tables.answers(showing.seen, showing.real_result))
     yield _folded("The whole bootstrap, envoy.yaml", element("pre", text=showing.bootstrap))
+
+
+def wasm_filters(bootstrap: str) -> list[str]:
+    """Return each Wasm filter of a bootstrap's listeners, as YAML.
+
+    Examples
+    --------
+    >>> wasm_filters("static_resources: {listeners: []}")
+    []
+    """
+    found: list[object] = []
+    _collect(yaml.safe_load(bootstrap), found)
+    return [yaml.safe_dump([item], sort_keys=False).rstrip() for item in found]
+
+
+def _collect(node: Any, found: list[object]) -> None:
+    if isinstance(node, Mapping):
+        config = node.get("typed_config")
+        if isinstance(config, Mapping) and str(config.get("@type", "")).endswith(_WASM):
+            found.append(node)
+        else:
+            node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            _collect(child, found)
 
 
 def _loading(seen: Observation) -> Iterable[str]:

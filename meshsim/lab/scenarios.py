@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,6 +31,10 @@ class Scenario:
     def requests(self) -> Path:
         """What is sent."""
         return self.folder / "requests.json"
+
+    def at(self, folder: Path) -> Scenario:
+        """Return the same scenario, copied to another folder."""
+        return replace(self, folder=folder)
 
     @property
     def files(self) -> tuple[Path, ...]:

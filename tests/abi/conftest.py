@@ -128,6 +128,8 @@ class FakeHost:
     logs: list[tuple[LogLevel, str]] = field(default_factory=list)
     reports: list[tuple[LogLevel, str]] = field(default_factory=list)
     ticks: dict[int, int] = field(default_factory=dict)
+    calls: list[tuple[Any, Callable[[Any], None]]] = field(default_factory=list)
+    cancelled: list[Any] = field(default_factory=list)
 
     def log(self, level: LogLevel, text: str) -> None:
         self.logs.append((level, text))
@@ -146,6 +148,10 @@ class FakeHost:
 
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         self.ticks[root.id] = period_ms
+
+    def http_call(self, call: Any, done: Callable[[Any], None]) -> Callable[[], None] | Status:
+        self.calls.append((call, done))
+        return Status.BAD_ARGUMENT if call.cluster == "nowhere" else lambda: self.cancelled.append(call)
 
     def traced(self) -> FakeHost:
         """Record crossings from now on."""

@@ -56,6 +56,7 @@ ROLES = {
     "proxy_get_buffer_status": "voo",
     "proxy_get_buffer_bytes": "vvvoo",
     "proxy_set_buffer_bytes": "vvvpn",
+    "proxy_http_call": "pnpnpnpnvo",
     "proxy_define_metric": "vpno",
     "proxy_increment_metric": "vV",
     "proxy_record_metric": "vV",

@@ -338,11 +338,11 @@ def test_two_vms_of_one_code_have_memories_of_their_own(make_wasm: MakeWasm, eng
 
 def test_an_error_of_the_host_leaves_the_vm_as_it_was_before_the_call(make_wasm: MakeWasm) -> None:
     """A run that ends at what is not modelled can be looked into, and its other VMs still be called."""
-    imports = '(import "env" "proxy_http_call" (func $h (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))'
-    zeros = "(i32.const 0) " * 10
-    wasm = make_wasm(module(f'(func (export "proxy_on_tick") (param i32) (drop (call $h {zeros})))', imports))
+    imports = '(import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))'
+    body = '(func (export "proxy_on_tick") (param i32) (drop (call $cancel (i32.const 0))))'
+    wasm = make_wasm(module(body, imports))
     wasm.start_plugin(PLUGIN, FakeStream())
-    with pytest.raises(NotModelled, match="proxy_http_call"):
+    with pytest.raises(NotModelled, match="proxy_grpc_cancel"):
         wasm.roots["key"].tick()
     assert wasm.current is wasm.vm_context
     assert not wasm.failed

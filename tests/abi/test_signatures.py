@@ -27,7 +27,6 @@ NOT_MODELLED = {
     "proxy_resolve_shared_queue",
     "proxy_enqueue_shared_queue",
     "proxy_dequeue_shared_queue",
-    "proxy_http_call",
     "proxy_grpc_call",
     "proxy_grpc_stream",
     "proxy_grpc_send",

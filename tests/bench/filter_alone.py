@@ -9,6 +9,8 @@ VMs, what a callback queues. Nothing is recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
 
 import wasmtime
 
@@ -25,9 +27,15 @@ from tests.bench.figures import Outcome, figure, race
 from tests.bench.public_api import PublicApiFilter
 from tests.bench.world import REQUEST, RESPONSE, Headers, World
 
-REQUESTS = 200
-HOST_CALLS = 5_000
-STREAM_LOG_PREFIX = "wasm log bench my_root: "
+REQUESTS = 300
+BARE_CALLS = 5_000
+
+
+class Filter(Protocol):
+    """A contestant: a guest with its root context made and configured."""
+
+    def request(self, request: Headers, response: Headers) -> None:
+        """Run one stream through the guest."""
 
 
 class Configuration:
@@ -88,7 +96,7 @@ class Thread:
         self.log_level = world.log_level
 
     def log(self, level: LogLevel, text: str) -> None:
-        self._world.log.append((level, text))
+        self._world.log.append((level, text.partition(": ")[2]))  # without Envoy's prefix, which the baseline has not
 
     def report(self, level: LogLevel, text: str) -> None:
         raise AssertionError(text)
@@ -126,3 +134,7 @@ class MeshsimFilter:
         context.log()
         context.done()
         context.delete()
+
+    def counted(self) -> dict[str, int]:
+        """What the guest has counted."""
+        return self._metrics.stats()

@@ -222,14 +222,14 @@ def test_a_module_that_is_not_there(replay_it: ReplayIt, write_bootstrap: WriteB
 def test_a_run_that_reaches_what_is_not_modelled(
     replay_it: ReplayIt, write_bootstrap: WriteBootstrap, guest: Guest
 ) -> None:
-    imports = '(import "env" "proxy_http_call" (func $c (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))'
-    call = f"(drop (call $c {'(i32.const 0) ' * 10}))"
+    imports = '(import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))'
+    call = "(drop (call $cancel (i32.const 0)))"
     body = f'(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {call} (i32.const 0))'
     path = write_bootstrap(listener([plugin()]), modules={"guest.wasm": guest(body, imports)})
     ended = replay_it(path)
     assert ended.status == 3
-    assert ended.error == "meshsim: not modelled: proxy_http_call\n"
-    assert ended.result == ReplayResult(False, other=(("main", "error", "not modelled: proxy_http_call"),))
+    assert ended.error == "meshsim: not modelled: proxy_grpc_cancel\n"
+    assert ended.result == ReplayResult(False, other=(("main", "error", "not modelled: proxy_grpc_cancel"),))
     assert replay_it(path, "[]").status == 0
 
 

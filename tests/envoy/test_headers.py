@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from meshsim.envoy.headers import HeaderMap, Kind
 
-KEYS = [b":path", b":method", b"host", b"x-a", b"x-b", b"via", b"cookie", b"server", b"grpc-status", b""]
+KEYS = [b":path", b":method", b"x-a", b"x-b", b"via", b"cookie", b"server", b"grpc-status", b""]
 
 
 class Model:
@@ -71,6 +71,15 @@ def test_against_a_plain_list(kind: Kind, operations: list[tuple[str, bytes, byt
             assert headers.all(name) == values
             assert headers.get(name) == (values[0] if values else None)
             assert (name in headers) is bool(values)
+
+
+def test_host_is_the_authority_of_a_request_and_a_plain_header_elsewhere() -> None:
+    request = HeaderMap([(b":authority", b"a"), (b"host", b"b")], Kind.REQUEST)
+    assert request.pairs() == [(b":authority", b"a,b")]
+    assert request[b"host"] == b"a,b"
+    request.remove(b"host")
+    assert b":authority" not in request
+    assert HeaderMap([(b"host", b"b")], Kind.RESPONSE).pairs() == [(b"host", b"b")]
 
 
 @given(OPERATIONS, OPERATIONS)

@@ -100,10 +100,9 @@ def test_the_run_goes_on(envoy: Envoy, name: str) -> None:
     path, scripts = BROKEN[name]
     try:
         response = ask(envoy, path, **scripts)
-    except NotModelled as told:
-        assert str(told).startswith("not modelled: ")
-    else:
-        assert isinstance(response, Response)
+    except NotModelled:
+        return
+    assert isinstance(response, Response)
 
 
 @pytest.mark.parametrize(

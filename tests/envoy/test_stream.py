@@ -9,6 +9,7 @@ from meshsim.envoy.config.listener import Listener
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.local_reply import LocalReply
+from meshsim.envoy.routing import Routed
 from meshsim.envoy.stream import LOCAL_REPLY, RESPONSE, Event, Response, Stream, StreamInfo
 
 #: Moves that cannot be asked for, and why.
@@ -52,8 +53,8 @@ class Downstream:
     def __init__(self) -> None:
         self.got: list[str] = []
 
-    def route_of(self, stream: Stream) -> None:
-        return None
+    def route_of(self, stream: Stream) -> Routed:
+        return Routed()
 
     def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
         self.got.append(f"{(headers.get(b':status') or b'').decode()}{' end' * end}")
@@ -90,7 +91,7 @@ def noted() -> list[str]:
 @pytest.fixture
 def stream(noted: list[str]) -> Stream:
     info = StreamInfo(0, ("127.0.0.1", 1), ("127.0.0.1", 2), 1, Listener())
-    stream = Stream(Downstream(), info, [Noting("a", noted), Noting("b", noted), HttpFilter()], 100)
+    stream = Stream(Downstream(), info, [Noting("a", noted), Noting("b", noted), HttpFilter()], 100, Routed())
     stream.request_headers = HeaderMap([(b":method", b"GET")], Kind.REQUEST)
     return stream
 
@@ -151,12 +152,18 @@ def test_a_response_without_a_status_becomes_502(stream: Stream, status: bytes) 
     ]
 
 
-def test_the_route_is_chosen_when_it_is_asked_for_and_anew_when_it_was_forgotten(stream: Stream) -> None:
-    chosen: list[int] = []
-    stream.downstream.route_of = lambda _: chosen.append(1)  # type: ignore[method-assign, func-returns-value]
+def test_the_route_is_chosen_anew_when_it_is_asked_for_after_it_was_forgotten(stream: Stream) -> None:
+    chosen: list[Stream] = []
+
+    def route_of(stream: Stream) -> Routed:
+        chosen.append(stream)
+        return Routed()
+
+    stream.downstream.route_of = route_of  # type: ignore[method-assign]
     assert stream.route is None
-    assert stream.route is None
-    assert len(chosen) == 1
+    assert chosen == []
     stream.clear_route_cache()
+    assert chosen == []
     assert stream.route is None
-    assert len(chosen) == 2
+    assert stream.virtual_host is None
+    assert chosen == [stream]
