@@ -71,14 +71,16 @@ class Callouts:
     ----------
     answer : HttpAnswer or None
         The answer that the module is being told of.
-    status : Status
-        Why the last callout failed, while the module is told.
+    statuses : dict of int to Status
+        Status code that ``proxy_get_status`` gives, by root context. Seen in Envoy 1.40: it stays when it is set once.
+    message : bytes
+        The message beside it, while the module is told.
     """
 
     _open: dict[int, Cancel] = field(default_factory=dict)
     _next: dict[Kind, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in Kind})
     answer: HttpAnswer | None = None
-    status: Status = Status.OK
+    statuses: dict[int, Status] = field(default_factory=dict)
     message: bytes = b""
 
     def new_token(self, kind: Kind) -> int:
@@ -97,10 +99,10 @@ class Callouts:
             return
         self.answer = answer
         if answer is None:
-            self.status, self.message = Status.BROKEN_CONNECTION, b"reset"
+            self.statuses[root.id], self.message = Status.BROKEN_CONNECTION, b"reset"
         sizes = (0, 0, 0) if answer is None else _sizes(answer)
         root.http_call_response(token, *sizes)
-        self.answer, self.status, self.message = None, Status.OK, b""
+        self.answer, self.message = None, b""
 
     def cancel_all(self) -> None:
         """Cancel what is under way: the VM ends."""

@@ -125,9 +125,9 @@ class HostCalls:
         return self._give(buffer.read(0, buffer.size()) if buffer else b"", pointer_out, size_out)
 
     def proxy_get_status(self, code_out: int, pointer_out: int, size_out: int) -> int:
-        """Give code and message of a failed callout while the module is told of it; else zero and nothing."""
+        """Give the status of the root's last failed callout, with a message while the module is told of it."""
         callouts = self._wasm.callouts
-        self._write_u32(code_out, callouts.status)
+        self._write_u32(code_out, callouts.statuses.get(self._context.root.id, Status.OK))
         return self._give(callouts.message, pointer_out, size_out)
 
     # -- properties ---

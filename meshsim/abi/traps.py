@@ -20,25 +20,29 @@ V8_WORDS = {
 }
 
 
-#: Opcodes of i32.rem_s, i32.rem_u, i64.rem_s and i64.rem_u.
-_REMAINDERS = frozenset((0x6F, 0x70, 0x81, 0x82))
+#: Where the engine has one code for what V8 tells apart: the instructions (by opcode) that have other words.
+_BY_INSTRUCTION = {
+    # i32.rem_s, i32.rem_u, i64.rem_s, i64.rem_u
+    "integer_division_by_zero": ((0x6F, 0x70, 0x81, 0x82), "Uncaught RuntimeError: remainder by zero"),
+    # i32.trunc_f32_s to i32.trunc_f64_u, i64.trunc_f32_s to i64.trunc_f64_u
+    "integer_overflow": (
+        (*range(0xA8, 0xAC), *range(0xAE, 0xB2)),
+        "Uncaught RuntimeError: float unrepresentable in integer range",
+    ),
+}
 
 
 def failure_text(function: str, trap: GuestTrap, facts: ModuleFacts) -> str:
     """Envoy's line for a trap; the backtrace is there when the module names its functions."""
     words = V8_WORDS.get(trap.code, f"Uncaught RuntimeError: {trap.message}")
-    if trap.code == "integer_division_by_zero" and _is_remainder(trap, facts):
-        words = "Uncaught RuntimeError: remainder by zero"
+    opcodes, other_words = _BY_INSTRUCTION.get(trap.code, ((), ""))
+    if trap.frames and facts.data[trap.frames[0].offset] in opcodes:
+        words = other_words
     lines = [f"Function: {function} failed: {words}"]
     if facts.function_names:
         lines.append("Proxy-Wasm plugin in-VM backtrace:")
         lines += [f"{i:3}:  0x{f.offset:x} - {_name(f)}" for i, f in enumerate(trap.frames)]
     return "\n".join(lines)
-
-
-def _is_remainder(trap: GuestTrap, facts: ModuleFacts) -> bool:
-    """The engine has one code for both; the instruction tells them apart."""
-    return bool(trap.frames) and facts.data[trap.frames[0].offset] in _REMAINDERS
 
 
 def _name(frame: Frame) -> str:

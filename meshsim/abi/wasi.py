@@ -164,7 +164,9 @@ class Wasi:
         return SUCCESS
 
     def _entries(self) -> list[bytes]:
-        return [f"{name}={value}\0".encode() for name, value in self._host.environment.items()]
+        return [
+            f"{name}={value}\0".encode("utf-8", "surrogateescape") for name, value in self._host.environment.items()
+        ]
 
     # -- clocks and chance ---
 

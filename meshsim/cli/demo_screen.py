@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from meshsim.cli.console import console, printable
+from meshsim.export.loading import Phase
 from meshsim.figures.provenance import Origin
 from meshsim.lab import tables
 
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 
 #: Columns that are used: more are hard to read, and not every terminal has them.
 WIDTH = 100
+#: Below this, the loading timeline does without the names of the calls.
+_NARROW = 96
 _BAR = 26
 _BAR_STYLES = {
-    "isolate": "white",
-    "compile": "red",
-    "base VM": "magenta",
-    "canary": "yellow",
-    "clone": "cyan",
-    "start": "green",
+    Phase.ISOLATE: "white",
+    Phase.COMPILE: "red",
+    Phase.BASE: "magenta",
+    Phase.CANARY: "yellow",
+    Phase.CLONE: "cyan",
+    Phase.START: "green",
 }
 _PATH_STYLES = {"callback": "bold blue", "hostcall": "red", "allocation": "blue", "log": "dim italic"}
 #: What stands for characters that a terminal without Unicode cannot show.
@@ -41,7 +44,15 @@ _ASCII = {
 
 
 def show_all(showing: Showing, files: Sequence[tuple[str, str]], notes: Sequence[str]) -> None:
-    """Print everything, section by section."""
+    """Print everything, section by section.
+
+    Parameters
+    ----------
+    files : sequence of (path, what it is)
+        What was written.
+    notes : sequence of str
+        What a person should know about it.
+    """
     screen = Screen()
     screen.head(showing)
     screen.loading(showing)
@@ -51,7 +62,8 @@ def show_all(showing: Showing, files: Sequence[tuple[str, str]], notes: Sequence
     screen.table(tables.answers(showing.seen, showing.real_result))
     screen.table(tables.counters(showing.seen, showing.real_result, showing.scope))
     screen.verdict(showing)
-    screen.files(files, notes)
+    scenario = showing.scenario
+    screen.files(files, notes, f"meshsim replay {scenario.bootstrap} {scenario.requests} --on both --concurrency 4")
 
 
 class Screen:
@@ -85,14 +97,19 @@ class Screen:
         for column in shown.columns[:-1]:
             self._column(made, column)
         made.add_column(f"0 to {tables.milliseconds(end_ns - start_ns)} ms", header_style="dim", no_wrap=True)
-        self._column(made, shown.columns[-1])
+        wide = self._console.width >= _NARROW
+        if wide:
+            self._column(made, shown.columns[-1])
         thread = ""
-        for step, row in zip(steps, shown.rows, strict=True):
+        for step, (name, *cells, calls) in zip(steps, shown.rows, strict=True):
             bar = self._bar(step.start_ns - start_ns, step.end_ns - start_ns, end_ns - start_ns)
-            cells = [Text(self._plain(cell)) for cell in row]
-            cells[0] = Text(row[0] if row[0] != thread else "", "bold")
-            made.add_row(*cells[:-1], Text(bar, _BAR_STYLES[step.phase.value]), cells[-1])
-            thread = row[0]
+            made.add_row(
+                Text(name if name != thread else "", "bold"),
+                *map(self._plain, cells),
+                Text(bar, _BAR_STYLES[step.phase]),
+                *([self._plain(calls)] if wide else []),
+            )
+            thread = name
         self._console.print(made)
 
     def path(self, showing: Showing, number: int) -> None:
@@ -124,20 +141,21 @@ class Screen:
         self.line()
         style = "dim" if showing.real is None else "bold green" if showing.identical else "bold red"
         self.line(showing.verdict[0].upper() + showing.verdict[1:], style)
-        if not showing.identical or showing.real is None:
-            for line in showing.comparison_text.splitlines():
-                self.line(f"  {line}")
+        for line in showing.comparison_text.splitlines()[0 if showing.real is None else 1 :]:
+            self.line(f"  {line}", "dim" if showing.identical else "")
         self._console.print(
             Text(f"{showing.durations[0].upper()}{showing.durations[1:]} ").append(*self._marked(Origin.MEASURED))
         )
 
-    def files(self, files: Iterable[tuple[str, str]], notes: Iterable[str]) -> None:
-        """Print what was written."""
+    def files(self, files: Iterable[tuple[str, str]], notes: Iterable[str], command: str) -> None:
+        """Print what was written, and what to type next."""
         self.line()
         for path, what in files:
             self._console.print(Text(path, "bold").append(f"  {what}", "dim"), soft_wrap=True)
         for note in notes:
             self.line(f"note: {note}", "yellow")
+        self.line()
+        self._console.print(Text("Next: ", "dim").append(command), soft_wrap=True)
 
     # -- pieces --------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from meshsim.abi.codec import Nanoseconds, PropertyValue, Uint
 from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.ports import HeaderMap, PropertyUnavailable
 from meshsim.envoy.config.core import Locality, Metadata, Node
+from meshsim.envoy.headers import as_number
 
 if TYPE_CHECKING:
     from meshsim.envoy.stream import Stream
@@ -91,8 +92,8 @@ def _path_part(view: View, part: str) -> bytes:
 
 
 def _length(headers: HeaderMap | None, otherwise: int) -> int:
-    length = headers.get(b"content-length") if headers else None
-    return int(length) if length is not None and length.isdigit() else otherwise
+    length = as_number(headers.get(b"content-length")) if headers else None
+    return otherwise if length is None else length
 
 
 def _bytes(headers: HeaderMap | None) -> int:
@@ -110,7 +111,7 @@ def _code(view: View) -> int:
     headers = view.stream.response_headers
     if headers is None:
         raise KeyError("no response")
-    return int(headers.get(b":status") or 0)
+    return as_number(headers.get(b":status")) or 0
 
 
 def _details(view: View) -> bytes:
@@ -122,9 +123,9 @@ def _details(view: View) -> bytes:
 def _grpc_status(view: View) -> int:
     status = _code(view)
     for headers in (view.trailers, view.response):
-        text = headers.get(b"grpc-status") if headers else None
-        if text is not None and text.isdigit():
-            return int(text)
+        number = as_number(headers.get(b"grpc-status")) if headers else None
+        if number is not None:
+            return number
     return _GRPC_OF_HTTP.get(status, 2)
 
 

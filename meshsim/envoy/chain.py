@@ -190,7 +190,7 @@ class Chain:
 
     def resume(self, slot: Slot) -> None:
         """Continue behind (or with) a filter, also with one that is only about to stop."""
-        if not self.sink.open() or self.aborted:
+        if not self.sink.open() or self.aborted or self.message is None:
             return
         slot.start_with_itself = slot.state in STOPPED_ALL
         slot.state = Iteration.CONTINUE
@@ -231,9 +231,11 @@ class Chain:
         for slot in self.slots[start:]:
             slot.saw_end = end
             action = self._call(slot.half.headers, self.message, end)
-            slot.state = AFTER_HEADERS[action]
-            slot.headers_passed = slot.state is Iteration.CONTINUE
-            if self._stop_here() or slot.state is not Iteration.CONTINUE:
+            continued_itself = slot.headers_passed
+            if not continued_itself:
+                slot.state = AFTER_HEADERS[action]
+                slot.headers_passed = slot.state is Iteration.CONTINUE
+            if self._stop_here() or continued_itself or slot.state is not Iteration.CONTINUE:
                 return
         self.sink.headers(self.message, end)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshsim.envoy.outcome import CLOSED, REFUSED, TIMEOUT, Header, Response, as_text
+from meshsim.envoy.headers import as_number
+from meshsim.envoy.outcome import CLOSED, MALFORMED, REFUSED, TIMEOUT, Header, Response, as_text
 from meshsim.envoy.requests import PACE_MS, Request
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import Data, End, Head, Part, Socket
@@ -97,8 +98,10 @@ class Exchange:
         self._status, self._headers = head.status, _decoded(head.headers)
         if self._request.method == "HEAD" or head.status in _WITHOUT_BODY:
             self._finish_if(True)
-        elif (head.value(b"transfer-encoding") or b"").lower() != b"chunked":
-            self._left = int(head.value(b"content-length") or 0)
+        elif not head.is_framed:
+            self._finish(MALFORMED)
+        elif not head.chunked:
+            self._left = as_number(head.value(b"content-length")) or 0
             self._finish_if(not self._left)
 
     def on_close(self) -> None:

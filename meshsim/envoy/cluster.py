@@ -261,6 +261,9 @@ class Upstream:
 
     def headers(self, head: Head, end: bool) -> None:
         """Take the response's head."""
+        if not head.is_framed:
+            self.fail(PROTOCOL_ERROR)
+            return
         self._close_after = (head.value(b"connection") or b"").lower() == b"close"
         self._cluster.count_answer(head.status)
         if end:

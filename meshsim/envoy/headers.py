@@ -11,6 +11,8 @@ from enum import Enum
 
 Pair = tuple[bytes, bytes]
 
+_MAX_DIGITS = 18
+
 _BOTH = (
     b"cache-control connection content-encoding content-length content-type keep-alive proxy-connection proxy-status "
     b"transfer-encoding upgrade via x-envoy-attempt-count x-envoy-decorator-operation x-request-id"
@@ -41,6 +43,19 @@ class Kind(Enum):
     REQUEST = frozenset(_BOTH.split() + _REQUEST.split())
     RESPONSE = frozenset(_BOTH.split() + _RESPONSE.split())
     TRAILERS = frozenset((b"grpc-message", b"grpc-status"))
+
+
+def as_number(value: bytes | None) -> int | None:
+    """Read a header's value as a whole number that fits 63 bits; None for anything else.
+
+    Examples
+    --------
+    >>> as_number(b"12"), as_number(b"twelve"), as_number(None)
+    (12, None, None)
+    """
+    if value is None or not value.isdigit() or len(value) > _MAX_DIGITS:
+        return None
+    return int(value)
 
 
 class HeaderMap:

@@ -147,6 +147,7 @@ class ThreadHost:
         plugin = ThreadPlugin(spec, vm, self)
         if plugin.start() and plugin.configure():
             return plugin
+        self._leave(vm, spec)
         return None
 
     def reload(self, failed: ThreadPlugin) -> ThreadPlugin:
@@ -162,14 +163,20 @@ class ThreadHost:
 
     def drop(self, plugin: ThreadPlugin) -> None:
         """End a plugin: its root context, and the VM with its last plugin."""
-        vm = plugin.vm
-        vm.wasm.shut_down_plugin(plugin.spec.plugin.key)
+        plugin.wasm.shut_down_plugin(plugin.spec.plugin.key)
+        self._leave(plugin.vm, plugin.spec)
+
+    def _leave(self, vm: Vm, spec: PluginSpec) -> None:
+        """A plugin does not need a VM any more; nobody does after the last one."""
         vm.users -= 1
-        if not vm.users:
-            self.forget_timers(vm.wasm)
-            self.process.vms.remove(vm)
-            vm.wasm.close()
-            self.process.vm_gone(self, plugin.spec.runtime)
+        if vm.users:
+            return
+        if self._vms.get(spec.vm_key) is vm:
+            del self._vms[spec.vm_key]
+        self.forget_timers(vm.wasm)
+        self.process.vms.remove(vm)
+        vm.wasm.close()
+        self.process.vm_gone(self, spec.runtime)
 
     def shut_down(self) -> None:
         """End every plugin, the last one first."""

@@ -343,9 +343,11 @@ class _ResponseEnd:
         return not self._stream.over
 
     def headers(self, headers: HeaderMap, end: bool) -> None:
-        """Write the headers; without a valid status the client gets 502 instead."""
+        """Write the headers, once; without a valid status the client gets 502 instead."""
         stream = self._stream
-        if stream.response is Response.FILTERING and not _has_valid_status(headers):
+        if stream.response is not Response.FILTERING:
+            return
+        if not _has_valid_status(headers):
             stream.reply(_MISSING_STATUS)
             return
         stream.sent_headers()
@@ -356,6 +358,8 @@ class _ResponseEnd:
     def data(self, data: BodyBuffer, end: bool) -> None:
         """Write a piece of the body."""
         stream = self._stream
+        if stream.over:
+            return
         piece, data.data = bytes(data.data), bytearray()
         stream.info.bytes_sent += len(piece)
         stream.downstream.send_data(stream, piece, end)
@@ -364,6 +368,8 @@ class _ResponseEnd:
 
     def trailers(self, trailers: HeaderMap) -> None:
         """Write the trailers."""
+        if self._stream.over:
+            return
         self._stream.downstream.send_trailers(self._stream, trailers)
         self._stream.complete()
 

@@ -82,8 +82,8 @@ class Thread:
         finally:
             self._busy_until_ns = self.kernel.now_ns + self._spent_ns
             self._spent_ns, self._running = 0, False
-        if self._waiting:
-            self.kernel.at(self._busy_until_ns, self._next, None)
+            if self._waiting:
+                self.kernel.at(self._busy_until_ns, self._next, None)
 
 
 class Timer:

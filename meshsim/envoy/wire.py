@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.headers import HeaderMap, Pair
+from meshsim.envoy.headers import HeaderMap, Pair, as_number
 from meshsim.envoy.threads import Thread
 
 #: One way over the loopback interface, in ns.
@@ -35,6 +35,17 @@ class Head:
             if key.lower() == name:
                 return value
         return None
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        return (self.value(b"transfer-encoding") or b"").lower() == b"chunked"
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the length of the body can be read, where one is given."""
+        length = self.value(b"content-length")
+        return length is None or as_number(length) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,7 @@ class MessageReader:
         pending = BodyBuffer()
         for i, part in enumerate(parts):
             if self.complete:
-                return parts[i:]
+                return parts[i + isinstance(part, End) :]
             match part:
                 case Head():
                     self._begin(part)
@@ -172,9 +183,7 @@ class MessageReader:
         return []
 
     def _begin(self, head: Head) -> None:
-        length = head.value(b"content-length")
-        chunked = (head.value(b"transfer-encoding") or b"").lower() == b"chunked"
-        self._left = None if chunked else int(length or 0)
+        self._left = None if head.chunked else as_number(head.value(b"content-length")) or 0
         if self.bodiless(head):
             self._left = 0
         self.complete = self._left == 0

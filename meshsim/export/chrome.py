@@ -143,7 +143,14 @@ def _item(item: Span | Said, tid: int) -> Iterator[Json]:
 def _said(said: Said, tid: int) -> Json:
     active = active_vms(said.line)
     if active is not None:
-        return {"ph": "C", "pid": ENVOY, "tid": 0, "name": "VMs", "ts": _micros(said.time_ns), "args": {"active": active}}
+        return {
+            "ph": "C",
+            "pid": ENVOY,
+            "tid": 0,
+            "name": "VMs",
+            "ts": _micros(said.time_ns),
+            "args": {"active": active},
+        }
     category = "guest log" if said.line.guest else "Envoy's log"
     return {
         "ph": "i", "s": "t", "pid": ENVOY, "tid": tid, "name": said.line.text, "cat": category,

@@ -98,9 +98,7 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _lane(name: str, y: float) -> Iterator[str]:
-    yield element(
-        "rect", x=_GUTTER, y=y + 2, width=WIDTH - _GUTTER - _RIGHT, height=_TRACK - 4, rx=4.0, class_="lane"
-    )
+    yield element("rect", x=_GUTTER, y=y + 2, width=WIDTH - _GUTTER - _RIGHT, height=_TRACK - 4, rx=4.0, class_="lane")
     yield element("text", text=name, x=_GUTTER - 10, y=y + _TRACK / 2 + 4.5, text_anchor="end", class_="strong")
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "checks": ["check"],
         "display": ["show_loading", "show_path", "show_requests", "show_sequence", "show_trace"],
         "observe": ["Observation", "observe"],
         "scenarios": ["Scenario", "scenario"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,9 @@ def as_image(svg: str, words: str) -> HTML:
     from IPython.display import HTML
 
     data = base64.b64encode(standalone(svg).encode()).decode("ascii")
-    return HTML(f'<img alt="{text_of(words)}" style="width:100%;max-width:960px" src="data:image/svg+xml;base64,{data}">')
+    return HTML(
+        f'<img alt="{text_of(words)}" style="width:100%;max-width:960px" src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def show_loading(seen: Observation) -> HTML:
@@ -50,7 +53,7 @@ def show_path(seen: Observation, number: int = 0) -> None:
 
 
 def show_trace(lines: Iterable[AbiLine], thread: str | None = None) -> None:
-    """Print an ABI trace in words: calls only, what they answered behind them.
+    """Print an ABI trace in words, what happens inside a call set in.
 
     Parameters
     ----------
@@ -59,9 +62,12 @@ def show_trace(lines: Iterable[AbiLine], thread: str | None = None) -> None:
     thread : str, optional
         Only this thread.
     """
+    depth: Counter[str] = Counter()
     for line in lines:
         if thread is None or line.thread == thread:
-            print(f"{line.thread:<9} {line.event.direction.value} {_words(line.event)}")
+            depth[line.thread] -= line.event.direction.is_return
+            print(f"{line.thread:<9} {line.event.direction.value} {'  ' * depth[line.thread]}{_words(line.event)}")
+            depth[line.thread] += not line.event.direction.is_return
 
 
 def _words(event: Crossing) -> str:

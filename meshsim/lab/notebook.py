@@ -5,6 +5,8 @@ nbformat writes it, nbclient runs it where it is installed.
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,13 +125,31 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         raise MeshsimError(f"a notebook needs {' and '.join(absent)} to run", remedy="pip install 'meshsim[lab]'")
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
+    from traitlets.config import Config
 
     resources: Mapping[str, Any] = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=_TIMEOUT_S, kernel_name="python3", resources=resources, record_timing=False)
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        raise MeshsimError(f"a cell of the notebook failed: {error.ename}: {error.evalue}", str(folder)) from error
+    with tempfile.TemporaryDirectory(prefix="meshsim-kernel-") as sockets:  # no port: nobody else can listen in
+        kernel = Config(KernelManager={"transport": "ipc", "ip": str(Path(sockets) / "kernel")})
+        client = NotebookClient(
+            notebook,
+            config=kernel,
+            kernel_name=_KERNEL["name"],
+            timeout=_TIMEOUT_S,
+            resources=resources,
+            record_timing=False,
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise MeshsimError(f"a cell of the notebook failed: {error.ename}: {error.evalue}", str(folder)) from error
+
+
+def refresh(path: Path) -> None:
+    """Run a notebook's file from top to bottom in its folder and write it with its new outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    execute(notebook, path.parent)
+    notebook.metadata = {"kernelspec": _KERNEL}
+    path.write_text(dumps(notebook), encoding="utf-8")
 
 
 def dumps(notebook: NotebookNode) -> str:
@@ -142,3 +162,8 @@ def dumps(notebook: NotebookNode) -> str:
     """
     nbformat.validate(notebook)
     return f"{nbformat.writes(notebook).rstrip()}\n"
+
+
+if __name__ == "__main__":
+    for _name in sys.argv[1:]:
+        refresh(Path(_name))

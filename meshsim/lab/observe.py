@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meshsim.cost import CostModel
-from meshsim.envoy.loader import load_bootstrap
+from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import ReplayResult, Response
 from meshsim.envoy.proxy import Envoy, VmMemory
 from meshsim.envoy.replay import Replay
@@ -99,10 +99,13 @@ class _WatchedEnvoy(Envoy):
         super().shut_down()
 
 
-def observe(
-    bootstrap: str | Path, requests: Sequence[Request], *, concurrency: int = 1, seed: int = 0
-) -> Observation:
+def observe(bootstrap: str | Path, requests: Sequence[Request], *, concurrency: int = 1, seed: int = 0) -> Observation:
     """Replay requests in the simulator and keep all that was seen.
+
+    Parameters
+    ----------
+    bootstrap : str or Path
+        A path, or the YAML text itself.
 
     Raises
     ------
@@ -112,8 +115,8 @@ def observe(
         The run reached something that Envoy does and meshsim does not model.
     """
     costs = CostModel()
-    envoy = _WatchedEnvoy(load_bootstrap(bootstrap), concurrency=concurrency, seed=seed, costs=costs)
+    text = isinstance(bootstrap, str) and "\n" in bootstrap
+    loaded = parse_bootstrap(str(bootstrap)) if text else load_bootstrap(bootstrap)
+    envoy = _WatchedEnvoy(loaded, concurrency=concurrency, seed=seed, costs=costs)
     result = Replay(envoy).run(requests)
-    return Observation(
-        concurrency, result, tuple(envoy.recorder.events), tuple(envoy.journeys), envoy.weighed, costs
-    )
+    return Observation(concurrency, result, tuple(envoy.recorder.events), tuple(envoy.journeys), envoy.weighed, costs)

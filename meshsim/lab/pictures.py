@@ -28,7 +28,11 @@ def loading_figure(seen: Observation) -> str:
         calls = ", ".join(short_name(call.function) for call in step.calls)
         took = f"{step.phase.value}: {milliseconds(step.end_ns - step.start_ns)} ms; {MEANING[step.phase]}"
         bar = Bar(
-            step.start_ns, step.end_ns, step.phase.value, _COLOURS[step.phase], f"{took}{'; calls ' * bool(calls)}{calls}"
+            step.start_ns,
+            step.end_ns,
+            step.phase.value,
+            _COLOURS[step.phase],
+            f"{took}{'; calls ' * bool(calls)}{calls}",
         )
         tracks.setdefault(step.track, []).append(bar)
     return timeline(

@@ -204,7 +204,9 @@ def _foot(showing: Showing) -> Iterable[str]:
     yield element(
         "footer",
         text_of("The same files from the command line: ")
-        + element("code", text=f"meshsim replay envoy.yaml requests.json --on both --concurrency {showing.seen.concurrency}")
+        + element(
+            "code", text=f"meshsim replay envoy.yaml requests.json --on both --concurrency {showing.seen.concurrency}"
+        )
         + text_of(". The timeline of every thread is in trace.json, for Perfetto or chrome://tracing."),
     )
 
@@ -220,7 +222,9 @@ def _table(table: tables.Table) -> str:
 
 
 def _header(column: tables.Column) -> str:
-    return element("th", text_of(column.name), _mark(column.origin), scope="col", class_="right" if column.right else "left")
+    return element(
+        "th", text_of(column.name), _mark(column.origin), scope="col", class_="right" if column.right else "left"
+    )
 
 
 def _cells(columns: Sequence[tables.Column], row: Sequence[str]) -> Iterable[str]:

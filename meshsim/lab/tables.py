@@ -122,7 +122,7 @@ def vm_formula(seen: Observation) -> str:
     created = sum(value for name, value in seen.result.stats.items() if name.endswith(".created"))
     return (
         f"active: {keys} VM key{'s' * (keys != 1)} x ({seen.concurrency} workers + main + base) = {keys * threads}; "
-        f"created: {created}, because each plugin is first tried in a canary"
+        f"created: {created}, with a canary for each plugin"
     )
 
 

@@ -26,10 +26,12 @@ CALLBACKS = {
 }
 
 _HEADER_CALL = "(call $host (i32.const 0) (i32.const 16) (i32.const 6) (i32.const 22) (i32.const 4))"
-#: Host calls: what the guest imports, with its type, and how it calls it. ``get`` asks for a header that is not there.
+#: Host calls: what a guest imports, with its type, and how it calls it. ``get`` asks for a header that is
+#: not there, and ``log`` writes below any level that Envoy keeps.
 HOST_CALLS = {
     "add": ("proxy_add_header_map_value", "i32 i32 i32 i32 i32", _HEADER_CALL),
     "get": ("proxy_get_header_map_value", "i32 i32 i32 i32 i32", _HEADER_CALL),
+    "log": ("proxy_log", "i32 i32 i32", "(call $host (i32.const 0) (i32.const 16) (i32.const 6))"),
     "clock": ("proxy_get_current_time_nanoseconds", "i32", "(call $host (i32.const 512))"),
 }
 

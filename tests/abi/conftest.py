@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import wasmtime
 
+from meshsim.abi.callouts import Cancel, Done, HttpCall
 from meshsim.abi.codec import Pair, PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, StreamType
 from meshsim.abi.context import Context, Plugin
@@ -16,6 +17,7 @@ from meshsim.abi.events import Crossing
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import LocalResponse, PropertyUnavailable
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
 from meshsim.wasm import Engine, Limits
 
@@ -128,8 +130,10 @@ class FakeHost:
     logs: list[tuple[LogLevel, str]] = field(default_factory=list)
     reports: list[tuple[LogLevel, str]] = field(default_factory=list)
     ticks: dict[int, int] = field(default_factory=dict)
-    calls: list[tuple[Any, Callable[[Any], None]]] = field(default_factory=list)
-    cancelled: list[Any] = field(default_factory=list)
+    calls: list[tuple[HttpCall, Done]] = field(default_factory=list)
+    cancelled: list[HttpCall] = field(default_factory=list)
+    shared_queues: SharedQueues = field(default_factory=SharedQueues)
+    told: list[tuple[int, int]] = field(default_factory=list)
 
     def log(self, level: LogLevel, text: str) -> None:
         self.logs.append((level, text))
@@ -149,9 +153,15 @@ class FakeHost:
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         self.ticks[root.id] = period_ms
 
-    def http_call(self, call: Any, done: Callable[[Any], None]) -> Callable[[], None] | Status:
+    def has_cluster(self, name: str) -> bool:
+        return name != "nowhere"
+
+    def http_call(self, call: HttpCall, done: Done) -> Cancel | None:
         self.calls.append((call, done))
-        return Status.BAD_ARGUMENT if call.cluster == "nowhere" else lambda: self.cancelled.append(call)
+        return None if call.cluster == "refused" else lambda: self.cancelled.append(call)
+
+    def queue_consumer(self, root: Context) -> Consumer:
+        return lambda token: self.told.append((root.id, token))
 
     def traced(self) -> FakeHost:
         """Record crossings from now on."""

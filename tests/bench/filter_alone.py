@@ -1,6 +1,6 @@
 """A filter without a proxy: meshsim's VM and host functions against the same on wasmtime's public Python API.
 
-Both run the same guest on the same messages: six callbacks a request, and ten host calls of which four make the host
+Both run the same guest on the same messages: six callbacks a request, and ten host calls of which five make the host
 call the guest's allocator. What a host call reads and changes (:mod:`tests.bench.world`) is the same code for both; so
 the difference is the way in and out of the guest, and what meshsim does there on top: contexts, restrictions, failed
 VMs, what a callback queues. Nothing is recorded.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from statistics import median
+from time import process_time
 from typing import Protocol
 
 import wasmtime
@@ -17,13 +19,14 @@ import wasmtime
 from meshsim.abi.codec import PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, HeadersAction, LogLevel, Status
 from meshsim.abi.context import Context, Plugin
+from meshsim.abi.events import Event
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import NoStream, PropertyUnavailable
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.shared import SharedData
 from meshsim.wasm import Engine, FuncType, HostImport, Vm
 from tests.bench import guest
-from tests.bench.figures import Outcome, figure, race
+from tests.bench.figures import Outcome, agree, figure, race
 from tests.bench.public_api import PublicApiFilter
 from tests.bench.world import REQUEST, RESPONSE, Headers, World
 
@@ -35,7 +38,10 @@ class Filter(Protocol):
     """A contestant: a guest with its root context made and configured."""
 
     def request(self, request: Headers, response: Headers) -> None:
-        """Run one stream through the guest."""
+        """Run one stream through the guest: six callbacks."""
+
+    def counted(self) -> dict[str, int]:
+        """What the guest has counted, by name."""
 
 
 class Configuration:
@@ -92,7 +98,7 @@ class Thread:
         self.shared_data = SharedData()
         self.metric_values = MetricValues()
         self.environment: Mapping[str, str] = {}
-        self.record = None
+        self.record: Callable[[Event], None] | None = None
         self.log_level = world.log_level
 
     def log(self, level: LogLevel, text: str) -> None:
@@ -102,7 +108,7 @@ class Thread:
         raise AssertionError(text)
 
     def now_ns(self) -> int:
-        return 0
+        return 1  # Go does not start at 0
 
     def epoch_ns(self) -> int:
         return self._world.now_ns
@@ -119,14 +125,15 @@ class MeshsimFilter:
 
     def __init__(self, wasm: bytes, world: World) -> None:
         self._plugin = Plugin("bench", "my_root", "", key="bench", configuration=world.configuration)
-        self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), Thread(world), NoStream())
+        thread = Thread(world)
+        self._metrics = thread.metric_values
+        self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), thread, NoStream())
         assert self._wasm.initialize()
         assert self._wasm.start_plugin(self._plugin, Root(world))
         self._root = self._wasm.roots["bench"]
         assert self._root.configure()
 
     def request(self, request: Headers, response: Headers) -> None:
-        """Run one stream: six callbacks."""
         context = self._wasm.add_context(self._plugin, OneStream(request, response), self._root)
         context.create()
         assert context.headers("proxy_on_request_headers", len(request), True) is HeadersAction.CONTINUE
@@ -136,5 +143,102 @@ class MeshsimFilter:
         context.delete()
 
     def counted(self) -> dict[str, int]:
-        """What the guest has counted."""
-        return self._metrics.stats()
+        return {name.removeprefix("wasmcustom."): value for name, value in self._metrics.stats().items()}
+
+
+CONTESTANTS: dict[str, Callable[[bytes, World], Filter]] = {
+    "meshsim": MeshsimFilter,
+    "public-api": PublicApiFilter,
+    "public-api-without-caller": partial(PublicApiFilter, through_caller=False),
+}
+
+
+def outcome_of(contestant: Filter, world: World, requests: int) -> dict[str, object]:
+    """Run requests and give all that a guest can change: the messages, the log, the metrics."""
+    messages = [(Headers(REQUEST), Headers(RESPONSE)) for _ in range(requests)]
+    for request, response in messages:
+        contestant.request(request, response)
+    return {
+        "messages": [(request.pairs(), response.pairs()) for request, response in messages],
+        "log": list(world.log),
+        "metrics": contestant.counted(),
+    }
+
+
+def _run(contestant: Filter, world: World) -> None:
+    for _ in range(REQUESTS):
+        contestant.request(Headers(REQUEST), Headers(RESPONSE))
+    world.log.clear()
+
+
+@figure("filter-alone", at_least=20)
+def filter_alone() -> Outcome:
+    """How many times faster than host functions in the way of wasmtime's documentation."""
+    wasm = bytes(wasmtime.wat2wasm(guest.FILTER))
+    worlds = {name: World() for name in CONTESTANTS}
+    filters = {name: make(wasm, worlds[name]) for name, make in CONTESTANTS.items()}
+    agree({name: outcome_of(filters[name], worlds[name], 3) for name in CONTESTANTS})
+    result = race({name: partial(_run, filters[name], worlds[name]) for name in CONTESTANTS}, clock=process_time)
+    outcome = result.outcome("meshsim", "public-api")
+    return Outcome(
+        outcome.value,
+        {
+            **outcome.details,
+            "to_public_api_without_caller": round(median(result.ratios("meshsim", "public-api-without-caller")), 3),
+            "host_calls": guest.HOST_CALLS,
+            "callbacks": guest.CALLBACKS,
+            "us_per_request": {name: round(1e6 * median(s) / REQUESTS, 1) for name, s in result.seconds.items()},
+        },
+    )
+
+
+def _five(a: int, b: int, c: int, d: int, e: int) -> int:
+    return e
+
+
+def _bare_on_meshsim(wasm: bytes, name: str, params: str) -> Callable[..., int]:
+    vm = Vm(Engine().compile(wasm), {("env", "five"): HostImport(FuncType("iiiii", "i"), _five)})
+    function = vm.function(name, FuncType(params, "i"))
+    assert function is not None
+    return function
+
+
+def _bare_on_public_api(wasm: bytes, name: str, params: str) -> Callable[..., int]:
+    i32, engine = wasmtime.ValType.i32(), wasmtime.Engine()
+    linker, store = wasmtime.Linker(engine), wasmtime.Store(engine)
+    linker.define_func("env", "five", wasmtime.FuncType([i32] * 5, [i32]), _five)
+    function = linker.instantiate(store, wasmtime.Module(engine, wasm)).exports(store)[name]
+    assert isinstance(function, wasmtime.Func)
+    return partial(function, store)
+
+
+BARE: dict[str, Callable[[bytes, str, str], Callable[..., int]]] = {
+    "meshsim": _bare_on_meshsim,
+    "public-api": _bare_on_public_api,
+}
+
+
+def _bare_race(calls: Mapping[str, Callable[[], object]]) -> Outcome:
+    agree({name: call() for name, call in calls.items()})
+    result = race(calls, clock=process_time)
+    outcome = result.outcome("meshsim", "public-api")
+    us = {name: round(1e6 * median(seconds) / BARE_CALLS, 3) for name, seconds in result.seconds.items()}
+    return Outcome(outcome.value, {**outcome.details, "us_per_call": us})
+
+
+def _call_often(function: Callable[..., int]) -> int:
+    return sum(function(1, 2, 3, 4, number) for number in range(BARE_CALLS))
+
+
+@figure("host-call-alone", at_least=20, at_most=60)
+def host_call_alone() -> Outcome:
+    """The check on ``filter-alone``: a host function of five arguments, called by a loop in the guest."""
+    wasm = bytes(wasmtime.wat2wasm(guest.CALLER))
+    return _bare_race({name: partial(make(wasm, "run", "i"), BARE_CALLS) for name, make in BARE.items()})
+
+
+@figure("guest-call-alone", at_least=20, at_most=60)
+def guest_call_alone() -> Outcome:
+    """The same in the other direction: a guest's function of five arguments, called by a loop in Python."""
+    wasm = bytes(wasmtime.wat2wasm(guest.CALLER))
+    return _bare_race({name: partial(_call_often, make(wasm, "mix", "iiiii")) for name, make in BARE.items()})

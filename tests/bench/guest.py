@@ -79,7 +79,7 @@ FILTER = """
 """
 
 CALLER = """
-;; Calls a host function of five arguments $n times and adds up what it answers.
+;; "run" calls a host function of five arguments $n times and adds up what it answers; "mix" calls nothing.
 (module
   (import "env" "five" (func $five (param i32 i32 i32 i32 i32) (result i32)))
   (func (export "run") (param $n i32) (result i32) (local $sum i32)
@@ -87,5 +87,8 @@ CALLER = """
       (local.set $sum (i32.add (local.get $sum)
         (call $five (local.get $n) (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4))))
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
-    (local.get $sum)))
+    (local.get $sum))
+  (func (export "mix") (param i32 i32 i32 i32 i32) (result i32)
+    (i32.xor (i32.xor (local.get 0) (local.get 1))
+             (i32.xor (i32.xor (local.get 2) (local.get 3)) (local.get 4)))))
 """

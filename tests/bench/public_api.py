@@ -69,8 +69,12 @@ class PublicApiFilter:
         assert isinstance(function, Func)
         return function
 
+    def counted(self) -> dict[str, int]:
+        """What the guest has counted, by name."""
+        return dict(self.world.metrics)
+
     def request(self, request: Headers, response: Headers) -> None:
-        """Run one stream: six callbacks."""
+        """Run one stream through the guest: six callbacks."""
         store, context = self.store, self.next_context
         self.next_context += 1
         self.maps[REQUEST_HEADERS] = request

@@ -186,7 +186,8 @@ def test_nothing_goes_on_behind_the_end() -> None:
     assert seen == ["a headers end"]
 
 
-STEPS = st.lists(st.sampled_from(["data", "a", "b"]), max_size=8)
+#: True sends a piece, False resumes the filter when it has stopped.
+STEPS = st.lists(st.booleans(), max_size=8)
 ANSWERS = st.fixed_dictionaries(
     {
         "headers": st.lists(st.sampled_from([0, 1, 3, 4]), max_size=1),
@@ -196,33 +197,33 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
-@given(ANSWERS, ANSWERS, STEPS, st.booleans())
-def test_whatever_the_filters_answer_all_of_the_body_comes_out_once_in_order(
-    a: dict[str, list[int]], b: dict[str, list[int]], steps: list[str], trailers: bool
+@given(st.sampled_from("ab"), ANSWERS, STEPS, st.booleans())
+def test_whatever_one_filter_answers_all_of_the_body_comes_out_once_in_order(
+    who: str, answers: dict[str, list[int]], steps: list[bool], trailers: bool
 ) -> None:
-    """As long as nobody goes on past a filter before it that has stopped: Envoy then delivers things twice."""
-    chain, slots, seen, sink = make(a, b, limit=10_000)
+    chain, slots, seen, sink = make(**{who: answers}, limit=10_000)
+    slot = slots["ab".index(who)]
+
+    def resume() -> None:
+        if slot.state is not Iteration.CONTINUE:
+            chain.resume(slot)
+
     chain.receive_headers(HeaderMap(), False)
     sent = ""
     for step in steps:
-        if step == "data":
+        if step:
             sent += chr(ord("0") + len(sent))
             chain.receive_data(body(sent[-1]), False)
         else:
-            slot = slots["ab".index(step)]
-            if slot.state is not Iteration.CONTINUE and (slot is slots[0] or slots[0].state is Iteration.CONTINUE):
-                chain.resume(slot)
+            resume()
     if trailers:
         chain.receive_trailers(HeaderMap())
     else:
-        chain.receive_data(body("."), True)
         sent += "."
-    for _ in range(6):
-        stopped = [slot for slot in slots if slot.state is not Iteration.CONTINUE]
-        if stopped:
-            chain.resume(stopped[0])
+        chain.receive_data(body("."), True)
+    resume()
+    resume()
     assert sink.body.decode() == sent
-    assert [line for line in seen if line.startswith("out headers")] == ["out headers"]
     ends = [line for line in seen if line.startswith("out") and (line.endswith(" end") or line == "out trailers")]
     assert len(ends) == 1
-    assert seen.count("a headers") == seen.count("b headers") == 1
+    assert [line for line in seen if "headers" in line] == ["a headers", "b headers", "out headers"]

@@ -50,7 +50,7 @@ def ask(envoy: Envoy, path: str = "/", **scripts: str) -> Response:
 
 SIXTY = "9" * 60
 
-#: Found by reading the code with a bad guest in mind; each broke the run with the error named.
+#: Found by reading the code with a bad guest in mind: the path that is asked for, and each filter's script.
 BROKEN = {
     "status is a word": ("/up", {"b": "rh r|2|:status|abc;", "a": "rh i|response.code;"}),
     "status has sixty digits": ("/", {"b": "rh r|2|:status|" + SIXTY + ";", "a": "rh i|response.code;"}),
@@ -86,7 +86,13 @@ BROKEN = {
     "location from hostile parts": ("/away?x", {"a": "qh r|0|:authority|%5B%3A%3A1%5D%3A80%3A;qh x|0|:scheme;"}),
 }
 #: Those that break still, and how.
-BREAKS: dict[str, str] = {}
+BREAKS = {
+    "status is a word": "response.code reads any status as a number",
+    "length of the response is a word": "the client reads any length as a number",
+    "length from upstream is a word": "the codec reads any length as a number",
+    "response resumed before there is one": "a chain without a message is resumed",
+    "resumed in every callback": "headers leave the response's chain twice",
+}
 
 
 @pytest.mark.parametrize(
@@ -115,11 +121,15 @@ def test_a_client_that_writes_what_it_likes(envoy: Envoy, authority: str, path: 
     assert envoy.get("/").status == 200
 
 
+#: The codec's check comes behind the reading of the length.
+NUMBER = pytest.mark.xfail(strict=True, raises=ValueError, reason="the codec reads any length as a number")
+
+
 @pytest.mark.parametrize(
     "headers",
     [
-        [("content-length", "x")],
-        [("content-length", "9" * 5000)],
+        pytest.param([("content-length", "x")], marks=NUMBER),
+        pytest.param([("content-length", "9" * 5000)], marks=NUMBER),
         [("content-length", "-1")],
         [("transfer-encoding", "gzip")],
         [("transfer-encoding", "chunked"), ("content-length", "3")],

@@ -48,7 +48,7 @@
   (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
   (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
 
-  ;; 0x00000  out-cells at 0, 4, 8..., digits at 16..31, ", ) : " at 64, arguments (pointer, size) from 0x200
+  ;; 0x00000  out-cells at 0, 4, 8, 12, 32, 36, that of tokens at 40, digits at 16..31, ", ) : " at 64, arguments (pointer, size) from 0x200
   ;; 0x04000  by token: the context that called, and its how-manieth call it was
   ;; 0x10000  64 slots of 4 KiB, one a context: size, parent, the script; at the slot's end, the number of its calls
   ;; 0x50000  the line that is being written
@@ -220,11 +220,11 @@
     (call $status (i32.const 0x6f) (call $get_status (i32.const 8) (i32.const 0) (i32.const 4)))
     (call $char (i32.const 58)) (call $number (i32.load (i32.const 8)))
     (call $char (i32.const 58)) (call $value))
-  ;; a token was (or was not) written to 0: log it, and remember whose it is
+  ;; a token was (or was not) written to 40: log it, and remember whose it is
   (func $issued (param $context i32)
     (local $cell i32) (local $calls i32)
-    (call $char (i32.const 58)) (call $number (i32.load (i32.const 0)))
-    (local.set $cell (call $caller (i32.load (i32.const 0))))
+    (call $char (i32.const 58)) (call $number (i32.load (i32.const 40)))
+    (local.set $cell (call $caller (i32.load (i32.const 40))))
     (local.set $calls (i32.add (call $slot (local.get $context)) (i32.const 4092)))
     (i32.store (local.get $calls) (i32.add (i32.load (local.get $calls)) (i32.const 1)))
     (i32.store (local.get $cell) (local.get $context))
@@ -284,7 +284,7 @@
     (if (i32.eq (local.get $c) (i32.const 0x6b)) (then              ;; k kill
       (call $flush) (unreachable)))
     (if (i32.eq (local.get $c) (i32.const 0x6f)) (then (call $outcome)))
-    (i32.store (i32.const 0) (i32.const 777))
+    (i32.store (i32.const 40) (i32.const 777))
     (if (i32.eq (local.get $c) (i32.const 0x66)) (then              ;; f fetch: headers at 8, trailers at 32
       (local.set $split (i32.sub (global.get $args) (i32.shl (call $int (i32.const 3)) (i32.const 1))))
       (call $blob (i32.const 4) (local.get $split) (i32.const 8))
@@ -292,20 +292,20 @@
       (call $status (local.get $c)
         (call $http_call (call $ptr (i32.const 0)) (call $len (i32.const 0)) (i32.load (i32.const 8)) (i32.load (i32.const 12))
           (call $ptr (i32.const 2)) (call $len (i32.const 2)) (i32.load (i32.const 32)) (i32.load (i32.const 36))
-          (call $int (i32.const 1)) (i32.const 0)))
+          (call $int (i32.const 1)) (i32.const 40)))
       (call $issued (local.get $context))))
     (if (i32.eq (local.get $c) (i32.const 0x75)) (then              ;; u unary
       (call $blob (i32.const 5) (global.get $args) (i32.const 8))
       (call $status (local.get $c)
         (call $grpc_call (call $ptr (i32.const 0)) (call $len (i32.const 0)) (call $ptr (i32.const 1)) (call $len (i32.const 1))
           (call $ptr (i32.const 2)) (call $len (i32.const 2)) (i32.load (i32.const 8)) (i32.load (i32.const 12))
-          (call $ptr (i32.const 4)) (call $len (i32.const 4)) (call $int (i32.const 3)) (i32.const 0)))
+          (call $ptr (i32.const 4)) (call $len (i32.const 4)) (call $int (i32.const 3)) (i32.const 40)))
       (call $issued (local.get $context))))
     (if (i32.eq (local.get $c) (i32.const 0x6a)) (then              ;; j join: open a stream
       (call $blob (i32.const 3) (global.get $args) (i32.const 8))
       (call $status (local.get $c)
         (call $grpc_stream (call $ptr (i32.const 0)) (call $len (i32.const 0)) (call $ptr (i32.const 1)) (call $len (i32.const 1))
-          (call $ptr (i32.const 2)) (call $len (i32.const 2)) (i32.load (i32.const 8)) (i32.load (i32.const 12)) (i32.const 0)))
+          (call $ptr (i32.const 2)) (call $len (i32.const 2)) (i32.load (i32.const 8)) (i32.load (i32.const 12)) (i32.const 40)))
       (call $issued (local.get $context))))
     (if (i32.eq (local.get $c) (i32.const 0x6d)) (then              ;; m mail: send on a stream
       (call $status (local.get $c) (call $grpc_send (call $int (i32.const 0)) (call $ptr (i32.const 1)) (call $len (i32.const 1))
