@@ -310,7 +310,7 @@ def _named(kind: str) -> Callable[..., str]:
 
     def show(value: Value) -> str:
         try:
-            return names(value).name if names else str(value)
+            return names(int(value)).name if names else str(value)
         except ValueError:
             return f"{value} (unknown)"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
 #: Bits of ``response.flags``: Envoy's ``CoreResponseFlag``.
-FLAG_BITS = {"UH": 1, "UT": 2, "UF": 5, "UC": 6, "NR": 8, "DC": 14, "UPE": 23, "NC": 24, "DPE": 18}
+FLAG_BITS = {"UH": 1, "UT": 2, "UF": 5, "UC": 6, "UR": 4, "NR": 8, "DC": 14, "UPE": 23, "NC": 24, "DPE": 18}
 _GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import bodiless_status, request_to_wire, response_from_wire, unsendable
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread, Timer
-from meshsim.envoy.wire import LOOPBACK_NS, Data, End, Head, MessageReader, Part, Socket
+from meshsim.envoy.wire import LOOPBACK_NS, End, Head, MessageReader, Part, Socket, body_parts
 
 Address = tuple[str, int]
 
@@ -48,6 +49,7 @@ REFUSED = replace(
     details="upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
 )
 CUT = _reset("connection termination", "UC")
+CUT_STREAM = _reset("remote reset", "UR")
 PROTOCOL_ERROR = UpstreamFailure(
     502,
     b"upstream connect error or disconnect/reset before headers. reset reason: protocol error",
@@ -60,7 +62,7 @@ TIMED_OUT = UpstreamFailure(504, b"upstream request timeout", "response_timeout"
 class Listening(Protocol):
     """What takes connections at an address."""
 
-    def accept(self, client: Thread) -> Socket:
+    def accept(self, client: Thread, *, http2: bool = False) -> Socket:
         """Make a connection; return the client's end."""
 
 
@@ -78,7 +80,8 @@ class ResponseTaker(Protocol):
 class Cluster:
     """A cluster on one worker.
 
-    ``find`` gives what listens at an address, or None; ``keep_trailers`` says whether HTTP/1 trailers are passed on.
+    ``find`` gives what listens at an address, or None; ``keep_trailers`` says whether HTTP/1 trailers are passed on,
+    ``http2`` which protocol the hosts speak.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Cluster:
     stats: Counters
     find: Callable[[Address], Listening | None]
     keep_trailers: bool = False
+    http2: bool = False
     _next: int = 0
     _idle: dict[Address, list[Socket]] = field(default_factory=dict)
 
@@ -153,9 +157,10 @@ class Upstream:
         self._close_after = False
         self._timeout_ns = timeout_ns
         self._deadline: Timer | None = None
-        self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body)
+        self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body, cluster.http2)
         self._unsendable = unsendable(headers)
-        self._pending: list[Part] = [request_to_wire(headers, end)]
+        to_wire = codec2.request_to_wire if cluster.http2 else request_to_wire
+        self._pending: list[Part] = [to_wire(headers, end)]
         self._socket: Socket | None = cluster.idle_connection(address)
         if self._socket:
             self._connected(self._socket)
@@ -188,15 +193,15 @@ class Upstream:
 
     def send_data(self, data: bytes, end: bool) -> None:
         """Send a piece of the body."""
-        if data:
-            self._write(Data(data))
+        for part in body_parts(data, end, http2=self._cluster.http2):
+            self._write(part)
         if end:
-            self._write(End())
             self._complete_request()
 
     def send_trailers(self, trailers: HeaderMap) -> None:
         """Send the end of the body, with trailers."""
-        self._write(End(tuple(trailers.pairs()) if self._cluster.keep_trailers else ()))
+        passed_on = self._cluster.keep_trailers or self._cluster.http2
+        self._write(End(tuple(trailers.pairs()) if passed_on else ()))
         self._complete_request()
 
     def cancel(self) -> None:
@@ -218,9 +223,9 @@ class Upstream:
         if server is None:
             self._fail(REFUSED)
         elif self._over:
-            self._cluster.release(self._address, server.accept(self._cluster.thread))
+            self._cluster.release(self._address, server.accept(self._cluster.thread, http2=self._cluster.http2))
         else:
-            self._connected(server.accept(self._cluster.thread))
+            self._connected(server.accept(self._cluster.thread, http2=self._cluster.http2))
 
     def _connected(self, socket: Socket) -> None:
         self._socket = socket
@@ -244,7 +249,7 @@ class Upstream:
 
     def on_close(self) -> None:
         """Take note that the host has closed."""
-        self._fail(CUT)
+        self._fail(CUT_STREAM if self._cluster.http2 else CUT)
 
     def _fail(self, failure: UpstreamFailure) -> None:
         if self._over:

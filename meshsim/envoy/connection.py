@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import request_from_wire, response_to_wire, unreadable
 from meshsim.envoy.config.http import HttpConnectionManager
@@ -19,7 +20,7 @@ from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream, StreamInfo
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import Data, End, Head, MessageReader, Part, Socket
+from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
 
 _BAD_REQUEST, _FORBIDDEN = 400, 403
 _REPLIES = {400: b"Bad Request", 501: b"Not Implemented"}
@@ -70,7 +71,7 @@ class ServerConnection:
             if self._stream is not None:
                 self._unread += parts
                 return
-            self._reader = MessageReader(self, self._trailers)
+            self._reader = MessageReader(self, self._trailers, http2=self._socket.http2)
         self._unread = self._reader.read(parts)
 
     def on_close(self) -> None:
@@ -82,13 +83,14 @@ class ServerConnection:
     def headers(self, head: Head, end: bool) -> None:
         """Begin a stream."""
         self._host.stats.add("downstream_rq_total")
-        headers = request_from_wire(head)
+        headers = codec2.request_from_wire(head) if self._socket.http2 else request_from_wire(head)
         self._close_wanted = (headers.get(b"connection") or b"").lower() == b"close"
         answer = self._answer_for(head, headers)
         if answer is None and (headers.get(b"expect") or b"").lower() == b"100-continue":
             self._socket.write(Head((), status=100))
             self._host.stats.add("downstream_rq_1xx")
         info = self._info()
+        info.protocol = head.protocol.decode()
         prepare_request(headers, self._config, info.source[0], self._host.local_address, self._host.request_id())
         routed = self._host.route(headers) if answer is None else Routed()
         stream = self._stream = Stream(self, info, self._host.filters(routed.match), self._host.limit_bytes, routed)
@@ -100,7 +102,7 @@ class ServerConnection:
 
     def _answer_for(self, head: Head, headers: HeaderMap) -> LocalReply | None:
         """Answer what the codec or the connection manager refuses."""
-        status = unreadable(head)
+        status = 0 if self._socket.http2 else unreadable(head)
         if status:
             self._close_wanted = True
             return LocalReply(status, _REPLIES[status], "http1.codec_error", flag="DPE")
@@ -127,29 +129,32 @@ class ServerConnection:
 
     def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
         """Complete the response's headers and write them; an unfinished request closes the connection."""
-        self._close_wanted = self._close_wanted or not stream.request_complete
+        unfinished = not stream.request_complete and not self._socket.http2
+        self._close_wanted = self._close_wanted or unfinished
         date = self._host.date()
         complete_response(headers, self._config, stream.request_headers, date, close=self._close_wanted)
         status = int(headers.get(b":status") or 0)
         stream.info.code = status
         self._host.stats.add("downstream_rq_completed")
         self._host.stats.add_status("downstream_rq", status)
-        self._socket.write(response_to_wire(headers, end, to_head=stream.is_head))
+        if self._socket.http2:
+            self._socket.write(codec2.response_to_wire(headers, end))
+        else:
+            self._socket.write(response_to_wire(headers, end, to_head=stream.is_head))
 
     def replying(self, reply: LocalReply) -> None:
         """A reply of 400 says that the messages on the connection cannot be trusted."""
-        self._close_wanted = self._close_wanted or reply.status == _BAD_REQUEST
+        self._close_wanted = self._close_wanted or (reply.status == _BAD_REQUEST and not self._socket.http2)
 
     def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Write a piece of the response's body."""
-        if data:
-            self._socket.write(Data(data))
-        if end:
-            self._socket.write(End())
+        for part in body_parts(data, end, http2=self._socket.http2):
+            self._socket.write(part)
 
     def send_trailers(self, stream: Stream, trailers: HeaderMap) -> None:
         """Write the end of the response, with trailers where they are allowed."""
-        self._socket.write(End(tuple(trailers.pairs()) if self._trailers else ()))
+        passed_on = self._trailers or self._socket.http2
+        self._socket.write(End(tuple(trailers.pairs()) if passed_on else ()))
 
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Close, or make room for the next stream."""

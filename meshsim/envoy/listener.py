@@ -40,10 +40,10 @@ class Listener:
     uses: list[tuple[HttpFilterConfig, PluginUse | None]]
     address: Address
 
-    def accept(self, client: Thread, worker: int | None = None) -> Socket:
+    def accept(self, client: Thread, worker: int | None = None, *, http2: bool = False) -> Socket:
         """Make a connection; return the client's end."""
         host = self.envoy.pick_worker(worker)
-        near, far = Socket.pair(client, host.thread)
+        near, far = Socket.pair(client, host.thread, http2=http2)
         ServerConnection(self.manager, self._manager_host(host), far, self._info(host))
         return near
 

@@ -299,7 +299,7 @@ class Envoy:
     def _cluster(self, config: ClusterConfig, thread: Thread) -> Cluster:
         hosts = [address for endpoint in config.endpoints() if (address := _endpoint_address(endpoint))]
         stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        return Cluster(config.name, hosts, thread, stats, self.find, _keeps_trailers(config))
+        return Cluster(config.name, hosts, thread, stats, self.find, _keeps_trailers(config), _speaks_http2(config))
 
     def find(self, address: Address) -> Listening | None:
         """Find what listens at an address; names and wildcards of this machine are all one."""
@@ -354,6 +354,14 @@ def _keeps_trailers(config: ClusterConfig) -> bool:
     explicit = [options.explicit_http_config for options in config.typed_extension_protocol_options.values()]
     http1 = [config.http_protocol_options, *(choice.http_protocol_options for choice in explicit if choice)]
     return any(options.enable_trailers for options in http1 if options)
+
+
+def _speaks_http2(config: ClusterConfig) -> bool:
+    """Whether a cluster's hosts are spoken to in HTTP/2."""
+    explicit = [options.explicit_http_config for options in config.typed_extension_protocol_options.values()]
+    return config.http2_protocol_options is not None or any(
+        choice.http2_protocol_options is not None for choice in explicit if choice
+    )
 
 
 def _local(address: Address) -> Address:

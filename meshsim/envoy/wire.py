@@ -1,8 +1,9 @@
-"""HTTP/1.1 between two ends: what is written, and what one read of the other end makes of it.
+"""HTTP between two ends: what is written, and what one read of the other end makes of it.
 
 Not bytes but parts of messages travel here: a head, pieces of a body, an end. What matters to filters is kept:
 everything that one task writes arrives in one read, pieces that arrive in one read are one piece, and a body that
-is framed by its length ends where the length says, whatever was meant.
+is framed by its length ends where the length says, whatever was meant. In HTTP/2 each piece arrives by itself, and
+the last one says that it is.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ LOOPBACK_NS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A start line and headers, as written. ``status`` is 0 in a request."""
+    """A start line and headers, as written. ``status`` is 0 in a request; ``end`` (HTTP/2): nothing follows."""
 
     headers: tuple[Pair, ...]
     method: bytes = b""
     target: bytes = b""
     status: int = 0
     protocol: bytes = b"HTTP/1.1"
+    end: bool = False
 
     def value(self, name: bytes) -> bytes | None:
         """The first value of a header (names compare without case)."""
@@ -50,9 +52,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A piece of a body."""
+    """A piece of a body; ``end`` (HTTP/2): the last one."""
 
     data: bytes
+    end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,14 @@ class End:
 
 
 Part = Head | Data | End
+
+
+def body_parts(data: bytes, end: bool, *, http2: bool) -> list[Part]:
+    """What is written for a piece of a body, and for its end."""
+    if http2:
+        return [Data(data, end)]
+    pieces: list[Part] = [Data(data)] if data else []
+    return [*pieces, End()] if end else pieces
 
 
 class Reader(Protocol):
@@ -81,6 +92,7 @@ class Socket:
 
     thread: Thread
     latency_ns: int = LOOPBACK_NS
+    http2: bool = False
     reader: Reader | None = None
     peer: Socket | None = None
     closed: bool = False
@@ -90,9 +102,9 @@ class Socket:
     _closing: bool = False
 
     @classmethod
-    def pair(cls, client: Thread, server: Thread, latency_ns: int = LOOPBACK_NS) -> tuple[Socket, Socket]:
+    def pair(cls, client: Thread, server: Thread, *, http2: bool = False) -> tuple[Socket, Socket]:
         """Make both ends of a connection."""
-        ends = cls(client, latency_ns), cls(server, latency_ns)
+        ends = cls(client, http2=http2), cls(server, http2=http2)
         ends[0].peer, ends[1].peer = ends[1], ends[0]
         return ends
 
@@ -150,12 +162,14 @@ class MessageReader:
     """Cuts what arrives into a message's pieces, as Envoy's HTTP/1 codec does.
 
     Body bytes of one read are one piece; the end of a message with a body is a piece of its own, empty.
-    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD).
+    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD). In HTTP/2 every piece
+    is one for itself.
     """
 
     sink: MessageSink
     keep_trailers: bool = False
     bodiless: Callable[[Head], bool] = lambda _: False
+    http2: bool = False
     complete: bool = False
     _left: int | None = 0
     _open: bool = False
@@ -169,6 +183,9 @@ class MessageReader:
             match part:
                 case Head():
                     self._begin(part)
+                case Data() if self.http2:
+                    self.complete = part.end
+                    self.sink.data(BodyBuffer(bytearray(part.data)), part.end)
                 case Data():
                     piece = part.data if self._left is None else part.data[: self._left]
                     pending.data += piece
@@ -183,10 +200,10 @@ class MessageReader:
         return []
 
     def _begin(self, head: Head) -> None:
-        self._left = None if head.chunked else as_number(head.value(b"content-length")) or 0
+        self._left = None if head.chunked or self.http2 else as_number(head.value(b"content-length")) or 0
         if self.bodiless(head):
             self._left = 0
-        self.complete = self._left == 0
+        self.complete = head.end if self.http2 else self._left == 0
         self.sink.headers(head, self.complete)
 
     def _finish(self, pending: BodyBuffer, trailers: tuple[Pair, ...]) -> None:
@@ -194,7 +211,7 @@ class MessageReader:
         if pending.data:
             piece, pending.data = BodyBuffer(pending.data), bytearray()
             self.sink.data(piece, False)
-        if trailers and self.keep_trailers:
+        if trailers and (self.keep_trailers or self.http2):
             self.sink.trailers(HeaderMap((key.lower(), value) for key, value in trailers))
         else:
             self.sink.data(BodyBuffer(), True)

@@ -90,7 +90,7 @@ def loading_steps(roots: Sequence[Span | Said], costs: CostModel, code_bytes: in
 
 @dataclass(slots=True)
 class _Group:
-    """What belongs together on one thread: a VM that begins (``kind``), or a plugin that starts in one that is there."""
+    """What belongs together on one thread: a VM that begins, or (``kind`` empty) a plugin that starts in one."""
 
     kind: str
     start_ns: int

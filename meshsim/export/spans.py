@@ -151,17 +151,22 @@ def _cross(event: Crossing, time_ns: int, track: str, stack: list[Span], roots: 
     if stack and event.direction is Direction.HOST_CALLS_VM and event.function not in ALLOCATORS:
         stack.clear()
     span = Span(track, event.function, event.values, time_ns, time_ns)
-    for outer in stack:
-        outer.end_ns = max(outer.end_ns, time_ns)
+    _reach(stack, time_ns)
     (stack[-1].inside if stack else roots).append(span)
     stack.append(span)
 
 
+def _reach(stack: Sequence[Span], time_ns: int) -> None:
+    """Open calls last at least until now; a trap may be the next that happens."""
+    for span in stack:
+        span.end_ns = time_ns
+
+
 def _close(event: Crossing, time_ns: int, stack: list[Span]) -> None:
     """End the innermost open call of that name, and what a trap has left open inside it."""
+    _reach(stack, time_ns)
     while stack:
         span = stack.pop()
-        span.end_ns = time_ns
         if span.function == event.function:
             span.answer = event.values
             return

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import lazy_loader
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "checks": ["check"],
-        "display": ["show_loading", "show_path", "show_requests", "show_sequence", "show_trace"],
-        "observe": ["Observation", "observe"],
-        "scenarios": ["Scenario", "scenario"],
-        "wat": ["WatModule", "compile_wat"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: Any) -> None:
     """Make ``%%wat`` known; IPython calls this for ``%load_ext meshsim.lab``."""
     from meshsim.lab.wat import register
 

@@ -21,7 +21,7 @@ def check(question: str, answer: Answer | None, right: Answer | Callable[[Answer
     Examples
     --------
     >>> check("2 + 2", None, 4)
-    ...  2 + 2: not answered yet
+    todo 2 + 2: not answered yet
     False
     >>> check("2 + 2", 5, 4, "count on your fingers")
     no   2 + 2: not 5 (hint: count on your fingers)
@@ -31,7 +31,7 @@ def check(question: str, answer: Answer | None, right: Answer | Callable[[Answer
     True
     """
     if answer is None:
-        print(f"...  {question}: not answered yet")
+        print(f"todo {question}: not answered yet")
         return False
     if right(answer) if callable(right) else answer == right:
         print(f"yes  {question}")

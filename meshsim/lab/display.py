@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshsim.abi import describe
@@ -15,34 +16,35 @@ from meshsim.lab.pictures import loading_figure, requests_figure, sequence_figur
 from meshsim.lab.tables import path_lines
 
 if TYPE_CHECKING:
-    from IPython.display import HTML
-
     from meshsim.envoy.proxy import AbiLine
 
 
-def as_image(svg: str, words: str) -> HTML:
-    """Return a picture for a notebook: an ``<img>``, which also shows where a notebook is not trusted."""
-    from IPython.display import HTML
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An SVG picture that a notebook shows as an ``<img>``: that also works where a notebook is not trusted."""
 
-    data = base64.b64encode(standalone(svg).encode()).decode("ascii")
-    return HTML(
-        f'<img alt="{text_of(words)}" style="width:100%;max-width:960px" src="data:image/svg+xml;base64,{data}">'
-    )
+    svg: str = field(repr=False)
+    words: str
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(standalone(self.svg).encode()).decode("ascii")
+        style = "width:100%;max-width:960px"
+        return f'<img alt="{text_of(self.words)}" style="{style}" src="data:image/svg+xml;base64,{data}">'
 
 
-def show_loading(seen: Observation) -> HTML:
+def show_loading(seen: Observation) -> Picture:
     """Show how the plugins were loaded, thread by thread."""
-    return as_image(loading_figure(seen), "Loading, thread by thread")
+    return Picture(loading_figure(seen), "Loading, thread by thread")
 
 
-def show_requests(seen: Observation) -> HTML:
+def show_requests(seen: Observation) -> Picture:
     """Show the requests and their stream contexts in time."""
-    return as_image(requests_figure(seen), "Requests and their stream contexts")
+    return Picture(requests_figure(seen), "Requests and their stream contexts")
 
 
-def show_sequence(seen: Observation, number: int = 0) -> HTML:
+def show_sequence(seen: Observation, number: int = 0) -> Picture:
     """Show one request, call by call; ``number`` counts from 0."""
-    return as_image(sequence_figure(seen, number), f"Request {number + 1}, call by call")
+    return Picture(sequence_figure(seen, number), f"Request {number + 1}, call by call")
 
 
 def show_path(seen: Observation, number: int = 0) -> None:

@@ -8,15 +8,20 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from meshsim.errors import MeshsimError
+
+Notebook = dict[str, Any]
+
+#: nbformat has no types.
+_NBFORMAT: Any = nbformat
+_V4: Any = nbformat.v4
 
 #: What runs a notebook, by import name; of the extra ``lab``.
 NEEDED = ("nbclient", "ipykernel")
@@ -97,11 +102,12 @@ else:
 )
 
 
-def demo_notebook(concurrency: int) -> NotebookNode:
+def demo_notebook(concurrency: int) -> Notebook:
     """Return the demo's notebook, not yet run."""
-    make = {"md": new_markdown_cell, "py": new_code_cell}
+    make = {"md": _V4.new_markdown_cell, "py": _V4.new_code_cell}
     cells = [make[kind](_filled(text, concurrency), id=f"cell-{i}") for i, (kind, text) in enumerate(_CELLS, 1)]
-    return new_notebook(cells=cells, metadata={"kernelspec": _KERNEL})
+    made: Notebook = _V4.new_notebook(cells=cells, metadata={"kernelspec": _KERNEL})
+    return made
 
 
 def _filled(text: str, concurrency: int) -> str:
@@ -113,7 +119,7 @@ def missing() -> list[str]:
     return [name for name in NEEDED if find_spec(name) is None]
 
 
-def execute(notebook: NotebookNode, folder: Path) -> None:
+def execute(notebook: Notebook, folder: Path) -> None:
     """Run a notebook from top to bottom, in ``folder``; its outputs are stored in it.
 
     Raises
@@ -123,14 +129,13 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     """
     if absent := missing():
         raise MeshsimError(f"a notebook needs {' and '.join(absent)} to run", remedy="pip install 'meshsim[lab]'")
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
     from traitlets.config import Config
 
+    nbclient = import_module("nbclient")
     resources: Mapping[str, Any] = {"metadata": {"path": str(folder)}}
     with tempfile.TemporaryDirectory(prefix="meshsim-kernel-") as sockets:  # no port: nobody else can listen in
         kernel = Config(KernelManager={"transport": "ipc", "ip": str(Path(sockets) / "kernel")})
-        client = NotebookClient(
+        client = nbclient.NotebookClient(
             notebook,
             config=kernel,
             kernel_name=_KERNEL["name"],
@@ -140,19 +145,19 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         )
         try:
             client.execute()
-        except CellExecutionError as error:
+        except nbclient.exceptions.CellExecutionError as error:
             raise MeshsimError(f"a cell of the notebook failed: {error.ename}: {error.evalue}", str(folder)) from error
 
 
 def refresh(path: Path) -> None:
     """Run a notebook's file from top to bottom in its folder and write it with its new outputs."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook: Notebook = _NBFORMAT.read(path, as_version=4)
     execute(notebook, path.parent)
-    notebook.metadata = {"kernelspec": _KERNEL}
+    notebook["metadata"] = {"kernelspec": _KERNEL}
     path.write_text(dumps(notebook), encoding="utf-8")
 
 
-def dumps(notebook: NotebookNode) -> str:
+def dumps(notebook: Notebook) -> str:
     """Return a notebook as the text of its file.
 
     Raises
@@ -160,8 +165,8 @@ def dumps(notebook: NotebookNode) -> str:
     nbformat.ValidationError
         It is no valid notebook.
     """
-    nbformat.validate(notebook)
-    return f"{nbformat.writes(notebook).rstrip()}\n"
+    _NBFORMAT.validate(notebook)
+    return f"{_NBFORMAT.writes(notebook).rstrip()}\n"
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ def _head(showing: Showing) -> Iterable[str]:
     yield element("h1", text="A Wasm filter in Envoy, from load to reply")
     yield element(
         "p",
-        text=f"One Envoy with {seen.concurrency} workers, one real Proxy-Wasm module, {requests} requests: loaded on the "
-        "main thread, cloned to the workers, configured, called on every request. The module ran unmodified; the Envoy "
-        "around it was simulated, in virtual time.",
+        text=f"One Envoy with {seen.concurrency} workers, one real Proxy-Wasm module, {requests} requests: loaded on "
+        "the main thread, cloned to the workers, configured, called on every request. The module ran unmodified; "
+        "the Envoy around it was simulated, in virtual time.",
         class_="lead",
     )
     state = "alone" if showing.real is None else "" if showing.identical else "differs"
@@ -81,8 +81,8 @@ def _configuration(showing: Showing) -> Iterable[str]:
     yield element("h2", text="What ran")
     yield element(
         "p",
-        text="The filter is configured in the classic way: a name, a VM id, the runtime, the module's file, and a text for "
-        "the module itself. Behind it is a small application, which says in x-seen-wasm what the filter added.",
+        text="The filter is configured in the classic way: a name, a VM id, the runtime, the module's file, and a text "
+        "for the module itself. Behind it is a small application, which says in x-seen-wasm what the filter added.",
     )
     for excerpt in wasm_filters(showing.bootstrap):
         yield element("pre", text=excerpt)
@@ -119,9 +119,9 @@ def _loading(seen: Observation) -> Iterable[str]:
     yield element("h2", text="1. Loading")
     yield element(
         "p",
-        text="The main thread makes the base VM: an isolate, the module compiled and linked. It tries the plugin in a canary, "
-        "a clone that is thrown away. Then every thread, the main thread too, gets a clone of its own and starts "
-        "the plugin in it. A VM is used by its thread alone: no locks, and no shared memory.",
+        text="The main thread makes the base VM: an isolate, the module compiled and linked. It tries the plugin in a "
+        "canary, a clone that is thrown away. Then every thread, the main thread too, gets a clone of its own and "
+        "starts the plugin in it. A VM is used by its thread alone: no locks, and no shared memory.",
     )
     yield element("div", loading_figure(seen), class_="card")
     yield _folded("As a table, with the calls into the module", _table(tables.loading(seen)))
@@ -176,8 +176,8 @@ def _verdict(showing: Showing) -> Iterable[str]:
     yield element("h2", text="5. Against the real Envoy")
     yield element(
         "p",
-        text="The same files ran in the real Envoy. Compared are every call across the border, the logs, the answers and "
-        "the counters."
+        text="The same files ran in the real Envoy. Compared are every call across the border, the logs, the answers "
+        "and the counters."
         if showing.real
         else "Install it, and the same files run in both, compared call by call.",
     )

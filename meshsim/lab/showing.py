@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter  # noqa: TID251  how long a run took here, shown as just that
 
 from meshsim.envoy.outcome import ReplayResult
 from meshsim.envoy.requests import Request, load_requests

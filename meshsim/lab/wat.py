@@ -11,13 +11,10 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from meshsim.errors import ModuleError
 from meshsim.wasm import ModuleFacts, parse_module
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def compile_wat(text: str, name: str = "module") -> WatModule:
     --------
     >>> module = compile_wat('(module (func (export "proxy_abi_version_0_2_1")))', "tiny")
     >>> module.summary()
-    'tiny: 54 bytes, proxy_abi_version_0_2_1, asks the host for nothing'
+    'tiny: 53 bytes, proxy_abi_version_0_2_1, asks the host for nothing'
     >>> module.path.read_bytes() == module.wasm
     True
     """
@@ -91,20 +88,19 @@ def _folder() -> Path:
     return Path(folder.name)
 
 
-def register(shell: InteractiveShell) -> None:
-    """Make ``%%wat`` known to a shell."""
+def register(shell: Any) -> None:
+    """Make ``%%wat`` known to a shell of IPython."""
+    from IPython.core.error import UsageError
 
     def wat(line: str, cell: str) -> None:
         r"""Compile the cell's text: ``%%wat NAME`` binds NAME to a module that ``path`` and ``wasm`` are fields of."""
         name = line.strip()
         if not name.isidentifier():
-            shell.write_err(f"%%wat needs a name for the module, as in: %%wat my_filter (not {name!r})\n")
-            return
+            raise UsageError(f"%%wat needs a name for the module, as in: %%wat my_filter (not {name!r})")
         try:
             module = compile_wat(cell, name)
         except ModuleError as error:
-            shell.write_err(f"{error}\n")
-            return
+            raise UsageError(str(error)) from None
         shell.user_ns[name] = module
         print(module.summary())
 

@@ -43,7 +43,7 @@ MEANINGS = {
     "compile_ns_per_byte": (
         "ns/byte",
         "Log time stamps: the same span by the module's size, 1 kB to 2 MB of straight arithmetic. On one core: V8 "
-        "compiles on threads of its own too, so it takes less wall time where cores are free.",
+        "compiles on threads of its own too, so it takes up to a third less where cores are free.",
     ),
     "clone_ns": (
         "ns",
@@ -53,7 +53,7 @@ MEANINGS = {
     "request_ns": (
         "ns",
         f"CPU time per request of a direct response without Wasm, {FEW} keep-alive connections. Depends on how many "
-        "requests Envoy finds at once: three times as much with 1 connection, 20 % less with 64.",
+        "requests Envoy finds at once: some three times as much with 1 connection, up to 20 % less with 64.",
     ),
     "filter_ns": (
         "ns",

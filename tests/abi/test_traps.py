@@ -30,19 +30,7 @@ def tick(make_wasm: MakeWasm, body: str, host: FakeHost, name: str = "") -> Prox
     return wasm
 
 
-#: The engine has one code for a division and a conversion that overflow.
-CONVERSION = "(drop (i32.trunc_f32_s (f32.const 1e30)))"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(
-            body, marks=pytest.mark.xfail(strict=True, reason="told as a division's") if body == CONVERSION else ()
-        )
-        for body in BODIES
-    ],
-)
+@pytest.mark.parametrize("body", BODIES)
 def test_a_trap_in_v8s_words(make_wasm: MakeWasm, body: str) -> None:
     host = FakeHost()
     assert tick(make_wasm, body, host).failed

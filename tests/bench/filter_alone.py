@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from time import process_time
-from typing import Protocol
+from typing import Protocol, cast
 
 import wasmtime
 
@@ -21,7 +21,7 @@ from meshsim.abi.constants import BufferType, HeaderMapType, HeadersAction, LogL
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.events import Event
 from meshsim.abi.metrics import MetricValues
-from meshsim.abi.ports import NoStream, PropertyUnavailable
+from meshsim.abi.ports import NoStream, PropertyUnavailable, VmHost
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.shared import SharedData
 from meshsim.wasm import Engine, FuncType, HostImport, Vm
@@ -91,7 +91,7 @@ class OneStream(NoStream):
 
 
 class Thread:
-    """What stands around the VM."""
+    """What stands around a VM: as much of a :class:`VmHost` as the guests of the benchmarks reach."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -127,7 +127,7 @@ class MeshsimFilter:
         self._plugin = Plugin("bench", "my_root", "", key="bench", configuration=world.configuration)
         thread = Thread(world)
         self._metrics = thread.metric_values
-        self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), thread, NoStream())
+        self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), cast(VmHost, thread), NoStream())
         assert self._wasm.initialize()
         assert self._wasm.start_plugin(self._plugin, Root(world))
         self._root = self._wasm.roots["bench"]
@@ -186,6 +186,7 @@ def filter_alone() -> Outcome:
             **outcome.details,
             "to_public_api_without_caller": round(median(result.ratios("meshsim", "public-api-without-caller")), 3),
             "host_calls": guest.HOST_CALLS,
+            "allocations": guest.ALLOCATIONS,
             "callbacks": guest.CALLBACKS,
             "us_per_request": {name: round(1e6 * median(s) / REQUESTS, 1) for name, s in result.seconds.items()},
         },

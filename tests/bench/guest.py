@@ -6,7 +6,10 @@ CALLBACKS = 6
 """Callbacks that :data:`FILTER` gets a request: create, request headers, response headers, log, done, delete."""
 
 HOST_CALLS = 10
-"""Host calls that :data:`FILTER` makes a request; five of them make the host call its allocator."""
+"""Host calls that :data:`FILTER` makes a request."""
+
+ALLOCATIONS = 5
+"""Of these host calls, those that make the host call the guest's allocator."""
 
 FILTER = """
 ;; A filter of twelve host functions: five serve its start, the others every request.

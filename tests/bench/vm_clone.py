@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 from time import process_time
+from typing import cast
 
-from meshsim.abi.ports import NoStream
+from meshsim.abi.ports import NoStream, VmHost
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.wasm import Engine
 from tests.bench.figures import Outcome, figure
@@ -24,7 +25,7 @@ CLONES = 50
 
 def clone(code: Code) -> ProxyWasm:
     """Make a VM that can start a plugin."""
-    wasm = ProxyWasm(code, Thread(World()), NoStream())
+    wasm = ProxyWasm(code, cast(VmHost, Thread(World())), NoStream())
     assert wasm.initialize()
     return wasm
 

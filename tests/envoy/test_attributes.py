@@ -1,4 +1,4 @@
-"""Attributes of streams that have next to nothing, or nonsense; what each says in which phase the recorded cases show."""
+"""Attributes of streams that have next to nothing, or nonsense. What each says in which phase the cases show."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ class Names:
     name: str = "p"
     root_id: str = "r"
     vm_id: str = "vm"
-    node: Node = field(
-        default_factory=lambda: Node(id="n", cluster="c", metadata={"k": "v", "n": 1, "l": [True, None]})
-    )
+    node: Node = field(default_factory=lambda: Node(id="n", cluster="c", metadata={"k": "v", "n": 1, "l": [True]}))
     epoch_ns: int = 0
     cluster_hosts: dict[str, int] = field(default_factory=dict)
 
@@ -89,6 +87,13 @@ def read(path: str, stream: Stream | None = None, maps: Maps | None = None) -> b
 )
 def test_a_stream_that_has_just_begun(path: str, value: bytes | Status) -> None:
     assert read(path) == value
+
+
+@pytest.mark.xfail(strict=True, reason="a null anywhere in the node's metadata hides all of the node")
+def test_a_null_in_the_nodes_metadata_is_only_itself_without_a_form() -> None:
+    names = Names(node=Node(id="n", metadata={"empty": None, "k": "v"}))
+    assert plugin_attribute([b"xds", b"node", b"id"], names) == b"n"
+    assert plugin_attribute([b"xds", b"node", b"metadata", b"k"], names) == b"v"
 
 
 def test_a_value_that_a_module_left_is_found_by_its_name_and_hides_nothing() -> None:

@@ -85,23 +85,9 @@ BROKEN = {
     "query that cannot be read": ("/up?%ff=%zz&&=&a", {"a": "qh p|request.query;"}),
     "location from hostile parts": ("/away?x", {"a": "qh r|0|:authority|%5B%3A%3A1%5D%3A80%3A;qh x|0|:scheme;"}),
 }
-#: Those that break still, and how.
-BREAKS = {
-    "status is a word": "response.code reads any status as a number",
-    "length of the response is a word": "the client reads any length as a number",
-    "length from upstream is a word": "the codec reads any length as a number",
-    "response resumed before there is one": "a chain without a message is resumed",
-    "resumed in every callback": "headers leave the response's chain twice",
-}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=BREAKS[name]) if name in BREAKS else ())
-        for name in BROKEN
-    ],
-)
+@pytest.mark.parametrize("name", BROKEN)
 def test_the_run_goes_on(envoy: Envoy, name: str) -> None:
     path, scripts = BROKEN[name]
     try:
@@ -121,15 +107,11 @@ def test_a_client_that_writes_what_it_likes(envoy: Envoy, authority: str, path: 
     assert envoy.get("/").status == 200
 
 
-#: The codec's check comes behind the reading of the length.
-NUMBER = pytest.mark.xfail(strict=True, raises=ValueError, reason="the codec reads any length as a number")
-
-
 @pytest.mark.parametrize(
     "headers",
     [
-        pytest.param([("content-length", "x")], marks=NUMBER),
-        pytest.param([("content-length", "9" * 5000)], marks=NUMBER),
+        [("content-length", "x")],
+        [("content-length", "9" * 5000)],
         [("content-length", "-1")],
         [("transfer-encoding", "gzip")],
         [("transfer-encoding", "chunked"), ("content-length", "3")],
@@ -146,3 +128,9 @@ def test_headers_of_a_hostile_client(envoy: Envoy, headers: list[tuple[str, str]
     response = envoy.send(Request(path="/up", headers=tuple(headers)))
     assert response.status or response.error
     assert envoy.get("/").status == 200
+
+
+@pytest.mark.xfail(strict=True, reason="no Envoy is given a limit of fuel or time: a guest that loops hangs the run")
+def test_a_guest_that_loops_for_ever_cannot_hang_the_run(envoy: Envoy) -> None:
+    limits = envoy.process.limits
+    assert limits.fuel_per_call is not None or limits.deadline_s is not None

@@ -123,7 +123,6 @@ def test_a_reload_waits_and_then_brings_a_new_vm(make_envoy: MakeEnvoy) -> None:
     assert envoy.stats()[f"{V8}.active"] == 3
 
 
-@pytest.mark.xfail(strict=True, reason="ThreadHost._make forgets the VM of a plugin that does not start")
 def test_a_plugin_that_starts_only_on_the_main_thread_leaves_no_vm_behind(
     write_bootstrap: WriteBootstrap, guest: Guest
 ) -> None:

@@ -76,7 +76,6 @@ def test_a_timer_fires_once_or_not_at_all() -> None:
     assert isinstance(timers[0], Timer)
 
 
-@pytest.mark.xfail(strict=True, reason="an error in a task leaves the tasks behind it waiting for ever")
 def test_an_error_in_a_task_does_not_stop_the_thread() -> None:
     kernel, ran = Kernel(), list[str]()
     thread = Thread("t", kernel)
