@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 
+# Number -> action. Enum(number) and max(Enum) take microseconds, and every callback would pay them.
+_HEADERS = tuple(HeadersAction)
+_DATA = tuple(DataAction)
+_TRAILERS = tuple(TrailersAction)
+_STOP_ITERATION = int(HeadersAction.STOP_ITERATION)
+
 
 def headers_action(result: int, *, stopped: bool, allow_stop_iteration: bool) -> HeadersAction:
     """Convert the result of a headers callback.
@@ -18,12 +24,11 @@ def headers_action(result: int, *, stopped: bool, allow_stop_iteration: bool) ->
     >>> headers_action(1, stopped=False, allow_stop_iteration=False)
     <HeadersAction.STOP_ALL_AND_WATERMARK: 4>
     """
-    if stopped or result > max(HeadersAction):
+    if stopped or result >= len(_HEADERS):
         return HeadersAction.STOP_ALL_AND_WATERMARK
-    action = HeadersAction(result)
-    if action is HeadersAction.STOP_ITERATION and not allow_stop_iteration:
+    if result == _STOP_ITERATION and not allow_stop_iteration:
         return HeadersAction.STOP_ALL_AND_WATERMARK
-    return action
+    return _HEADERS[result]
 
 
 def data_action(result: int, *, stopped: bool) -> DataAction:
@@ -34,9 +39,9 @@ def data_action(result: int, *, stopped: bool) -> DataAction:
     >>> data_action(0, stopped=True)
     <DataAction.STOP_NO_BUFFER: 3>
     """
-    if stopped or result > max(DataAction):
+    if stopped or result >= len(_DATA):
         return DataAction.STOP_NO_BUFFER
-    return DataAction(result)
+    return _DATA[result]
 
 
 def trailers_action(result: int, *, stopped: bool) -> TrailersAction:
@@ -47,6 +52,6 @@ def trailers_action(result: int, *, stopped: bool) -> TrailersAction:
     >>> trailers_action(7, stopped=False)
     <TrailersAction.STOP_ITERATION: 1>
     """
-    if stopped or result > max(TrailersAction):
+    if stopped or result >= len(_TRAILERS):
         return TrailersAction.STOP_ITERATION
-    return TrailersAction(result)
+    return _TRAILERS[result]

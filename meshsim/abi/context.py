@@ -9,9 +9,7 @@ afterwards runs what the module asked for during the call (see :meth:`ProxyWasm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from meshsim.abi.callbacks import data_action, headers_action, trailers_action
@@ -20,6 +18,9 @@ from meshsim.abi.ports import ContextHost
 
 if TYPE_CHECKING:
     from meshsim.abi.proxy_wasm import ProxyWasm
+
+_V0_1_0 = AbiVersion.V0_1_0
+_CONTINUE = HeadersAction.CONTINUE
 
 Action = TypeVar("Action", HeadersAction, DataAction, TrailersAction)
 
@@ -38,16 +39,14 @@ class Plugin:
     configuration: bytes = b""
     fail_open: bool = False
     allow_stop_iteration: bool = False
+    stream_log_prefix: str = field(init=False)
+    root_log_prefix: str = field(init=False)
 
-    @property
-    def stream_log_prefix(self) -> str:
-        """What Envoy puts behind ``wasm log`` for a stream context."""
-        return "".join(f" {part}" for part in (self.name, self.root_id, self.vm_id) if part)
-
-    @property
-    def root_log_prefix(self) -> str:
-        """What Envoy puts behind ``wasm log`` for a root context."""
-        return "".join(f" {part}" for part in (self.root_id, self.vm_id) if part)
+    def __post_init__(self) -> None:
+        """Compute, once for all streams, what Envoy puts behind ``wasm log``."""
+        root = "".join(f" {part}" for part in (self.root_id, self.vm_id) if part)
+        object.__setattr__(self, "root_log_prefix", root)
+        object.__setattr__(self, "stream_log_prefix", f" {self.name}{root}" if self.name else root)
 
 
 class Context:
@@ -83,9 +82,15 @@ class Context:
 
     def create(self) -> None:
         """Tell the module of this context, once."""
-        if not self.created and not self.wasm.failed:
-            with self._showing_configuration():
-                self._notify("proxy_on_context_create", self.id, self.parent.id if self.parent else 0)
+        if self.created:
+            return
+        if not self.wasm.fail_state:
+            parent = self.parent
+            self.configuration_visible = parent is None
+            try:
+                self._notify("proxy_on_context_create", self.id, parent.id if parent else 0)
+            finally:
+                self.configuration_visible = False
         self.created = True
 
     def start(self, vm_configuration_bytes: int) -> bool:
@@ -101,8 +106,11 @@ class Context:
         assert self.plugin
         if self.wasm.failed:
             return True
-        with self._showing_configuration():
+        self.configuration_visible = True
+        try:
             return self._accepts("proxy_on_configure", len(self.plugin.configuration))
+        finally:
+            self.configuration_visible = False
 
     def tick(self) -> None:
         """Run ``proxy_on_tick``."""
@@ -135,59 +143,66 @@ class Context:
     def headers(self, callback: str, count: int, end_of_stream: bool) -> HeadersAction:
         """Run ``proxy_on_request_headers`` or ``proxy_on_response_headers``."""
         assert self.plugin
-        old = self.wasm.version is AbiVersion.V0_1_0
+        wasm = self.wasm
+        old = wasm.version is _V0_1_0
         arguments = (self.id, count) if old else (self.id, count, int(end_of_stream))
-        with self.wasm.draining():
-            result = self.wasm.call(self, callback, *arguments)
-            if self.wasm.failed:
+        try:
+            result = wasm.call(self, callback, arguments)
+            if wasm.fail_state:
                 return self._failed(HeadersAction.CONTINUE, HeadersAction.STOP_ALL_AND_WATERMARK)
             if result is None:
-                return HeadersAction.CONTINUE
-            return headers_action(
-                result, stopped=self.wasm.stopped, allow_stop_iteration=self.plugin.allow_stop_iteration
-            )
+                return _CONTINUE
+            return headers_action(result, stopped=wasm.stopped, allow_stop_iteration=self.plugin.allow_stop_iteration)
+        finally:
+            wasm.settle()
 
     def body(self, callback: str, size: int, end_of_stream: bool) -> DataAction:
         """Run ``proxy_on_request_body`` or ``proxy_on_response_body``."""
-        with self.wasm.draining():
-            result = self.wasm.call(self, callback, self.id, size, int(end_of_stream))
-            if self.wasm.failed:
+        wasm = self.wasm
+        try:
+            result = wasm.call(self, callback, (self.id, size, int(end_of_stream)))
+            if wasm.fail_state:
                 return self._failed(DataAction.CONTINUE, DataAction.STOP_NO_BUFFER)
-            return DataAction.CONTINUE if result is None else data_action(result, stopped=self.wasm.stopped)
+            return DataAction.CONTINUE if result is None else data_action(result, stopped=wasm.stopped)
+        finally:
+            wasm.settle()
 
     def trailers(self, callback: str, count: int) -> TrailersAction:
         """Run ``proxy_on_request_trailers`` or ``proxy_on_response_trailers``."""
-        with self.wasm.draining():
-            result = self.wasm.call(self, callback, self.id, count)
-            if self.wasm.failed:
+        wasm = self.wasm
+        try:
+            result = wasm.call(self, callback, (self.id, count))
+            if wasm.fail_state:
                 return self._failed(TrailersAction.CONTINUE, TrailersAction.STOP_ITERATION)
-            return TrailersAction.CONTINUE if result is None else trailers_action(result, stopped=self.wasm.stopped)
+            return TrailersAction.CONTINUE if result is None else trailers_action(result, stopped=wasm.stopped)
+        finally:
+            wasm.settle()
 
     # -- how ---
 
-    @contextmanager
-    def _showing_configuration(self) -> Iterator[None]:
-        """A root context can read its plugin's configuration while it is created and while it is configured."""
-        self.configuration_visible = self.parent is None
-        try:
-            yield
-        finally:
-            self.configuration_visible = False
-
     def _notify(self, callback: str, *arguments: int) -> None:
-        with self.wasm.draining():
-            self.wasm.call(self, callback, *arguments)
+        wasm = self.wasm
+        try:
+            wasm.call(self, callback, arguments)
+        finally:
+            wasm.settle()
 
     def _accepts(self, callback: str, size: int, *, even_failed: bool = False) -> bool:
         """Ask whether to go on; a trap is a no, a callback that is not exported agrees."""
-        with self.wasm.draining():
-            result = self.wasm.call(self, callback, self.id, size, even_failed=even_failed)
-        return bool(result) or not self.wasm.exports(callback)
+        wasm = self.wasm
+        try:
+            result = wasm.call(self, callback, (self.id, size), even_failed=even_failed)
+        finally:
+            wasm.settle()
+        return bool(result) or not wasm.exports(callback)
 
     def _ask(self, callback: str, *arguments: int) -> bool:
         """A callback that is not exported agrees."""
-        with self.wasm.draining():
-            result = self.wasm.call(self, callback, self.id, *arguments)
+        wasm = self.wasm
+        try:
+            result = wasm.call(self, callback, (self.id, *arguments))
+        finally:
+            wasm.settle()
         return result is None or result != 0
 
     def _failed(self, open_action: Action, closed_action: Action) -> Action:

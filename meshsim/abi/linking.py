@@ -14,7 +14,7 @@ from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
 from meshsim.abi.signatures import WASI_MODULES, HostFunction, offered
 from meshsim.abi.wasi import NOTCAPABLE, Wasi
-from meshsim.errors import LinkError
+from meshsim.errors import LinkError, NotModelled
 from meshsim.wasm import FuncType, HostImport
 
 if TYPE_CHECKING:
@@ -43,8 +43,17 @@ def link(wasm: ProxyWasm) -> dict[tuple[str, str], HostImport]:
         if function.type != wanted.type:
             raise LinkError(_mismatch(function, wanted.type))
         owner: object = wasi if wanted.module in WASI_MODULES else proxy
-        bound[key] = HostImport(function.type, _bind(wasm, getattr(owner, wanted.name), function))
+        bound[key] = HostImport(function.type, _bind(wasm, implementation(owner, wanted.name), function))
     return bound
+
+
+def implementation(owner: object, name: str) -> HostCall:
+    """The function of that name; reaching one that the table of the ABI has and the host has not ends the run."""
+
+    def not_modelled(*_: int) -> int:
+        raise NotModelled(name)
+
+    return getattr(owner, name, not_modelled)
 
 
 def _mismatch(offer: HostFunction, wanted: FuncType) -> str:
@@ -67,16 +76,35 @@ def type_words(type_: FuncType) -> str:
 
 
 def _bind(wasm: ProxyWasm, call: HostCall, function: HostFunction) -> HostCall:
-    bound = _checked(wasm, call, function.name)
+    bound = _checked(wasm, call, function.name, len(function.type.params))
     return bound if wasm.host.record is None else _traced(bound, f"{function.module}.{function.name}", wasm.host.record)
 
 
-def _checked(wasm: ProxyWasm, call: HostCall, name: str) -> HostCall:
-    """Trap where the function is not allowed now; turn a refusal into the status that the guest gets."""
+def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall:
+    """Trap where the function is not allowed now; turn a refusal into the status that the guest gets.
+
+    The common numbers of arguments are written out: passing them on as a tuple costs as much as the rest of this.
+    """
     if not wasm.may(name):
         return _denied(wasm, name)
 
-    def host_call(*arguments: int) -> int | None:
+    def three(a: int, b: int, c: int) -> int | None:
+        if wasm.allowed is not None and name not in wasm.allowed:
+            raise wasm.forbidden()
+        try:
+            return call(a, b, c)
+        except Refusal as refusal:
+            return refusal.status
+
+    def five(a: int, b: int, c: int, d: int, e: int) -> int | None:
+        if wasm.allowed is not None and name not in wasm.allowed:
+            raise wasm.forbidden()
+        try:
+            return call(a, b, c, d, e)
+        except Refusal as refusal:
+            return refusal.status
+
+    def many(*arguments: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
             raise wasm.forbidden()
         try:
@@ -84,7 +112,8 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str) -> HostCall:
         except Refusal as refusal:
             return refusal.status
 
-    return host_call
+    shapes: dict[int, HostCall] = {3: three, 5: five}
+    return shapes.get(arity, many)
 
 
 def _denied(wasm: ProxyWasm, name: str) -> HostCall:

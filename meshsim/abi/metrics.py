@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from meshsim.abi.constants import MetricType, Status
 
 _KIND_MASK = 3
+_COUNTER, _GAUGE = int(MetricType.COUNTER), int(MetricType.GAUGE)
 _STEP = 4
+_OK = Status.OK
 _MASK_64 = (1 << 64) - 1
 
 
@@ -20,7 +22,7 @@ _MASK_64 = (1 << 64) - 1
 class MetricValues:
     """Values of one process's custom metrics, by (kind, name)."""
 
-    values: dict[tuple[MetricType, str], int] = field(default_factory=dict)
+    values: dict[tuple[int, str], int] = field(default_factory=dict)
     samples: dict[str, list[int]] = field(default_factory=dict)
 
     def touch(self, kind: MetricType, name: str) -> None:
@@ -28,7 +30,7 @@ class MetricValues:
         if kind is MetricType.HISTOGRAM:
             self.samples.setdefault(name, [])
         else:
-            self.values.setdefault((kind, name), 0)
+            self.values.setdefault((int(kind), name), 0)
 
     def stats(self) -> dict[str, int]:
         """Counters and gauges under their names in Envoy's ``/stats``."""
@@ -61,12 +63,15 @@ class MetricTable:
 
     def increment(self, metric: int, delta: int) -> Status:
         """Add to a counter (only upwards) or a gauge."""
-        match metric & _KIND_MASK:
-            case MetricType.COUNTER if delta <= 0:
-                return Status.BAD_ARGUMENT
-            case MetricType.COUNTER | MetricType.GAUGE:
-                return self._change(metric, lambda value: value + delta)
-        return Status.BAD_ARGUMENT
+        kind = metric & _KIND_MASK
+        if kind > _GAUGE or (kind == _COUNTER and delta <= 0):
+            return Status.BAD_ARGUMENT
+        name = self._names.get(metric)
+        if name is None:
+            return Status.NOT_FOUND
+        values, key = self.process.values, (kind, name)
+        values[key] = (values[key] + delta) & _MASK_64
+        return _OK
 
     def record(self, metric: int, value: int) -> Status:
         """Set a gauge, add to a counter, put a sample into a histogram."""
@@ -85,12 +90,12 @@ class MetricTable:
         if metric & _KIND_MASK not in (MetricType.COUNTER, MetricType.GAUGE):
             return Status.BAD_ARGUMENT
         name = self._names.get(metric)
-        return Status.NOT_FOUND if name is None else self.process.values[MetricType(metric & _KIND_MASK), name]
+        return Status.NOT_FOUND if name is None else self.process.values[metric & _KIND_MASK, name]
 
     def _change(self, metric: int, how: Callable[[int], int]) -> Status:
         name = self._names.get(metric)
         if name is None:
             return Status.NOT_FOUND
-        key = MetricType(metric & _KIND_MASK), name
+        key = metric & _KIND_MASK, name
         self.process.values[key] = how(self.process.values[key]) & _MASK_64
         return Status.OK

@@ -11,8 +11,7 @@ from then on every callback is skipped.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from meshsim.abi.callouts import Callouts
@@ -25,7 +24,7 @@ from meshsim.abi.ports import ContextHost, VmHost
 from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, ALLOCATORS, STARTING, callbacks, func_type
 from meshsim.abi.traps import failure_text
 from meshsim.errors import GuestTrap, LinkError, ModuleError, NotModelled
-from meshsim.wasm import Compiled, FuncType, Limits, ModuleFacts, Vm
+from meshsim.wasm import Compiled, FuncType, Limits, Memory, ModuleFacts, Vm
 
 _MARKER = "proxy_abi_version_"
 _VOID = func_type(">")
@@ -122,9 +121,10 @@ class ProxyWasm:
         self._allocator = ""
         self.allowed: frozenset[str] | None = None
         self.vm: Vm
+        self.memory: Memory
         self.vm_context = Context(self, 0, None, vm_context_host)
         self.current = self.vm_context
-        self.effective_id = 0
+        self.acting = self.vm_context
 
     # -- starting ---
 
@@ -134,8 +134,12 @@ class ProxyWasm:
         As in Envoy, an export of a wrong type fails the VM, but the look-ups go on and the start still runs.
         """
         try:
-            with self._restricted(_NOTHING):
+            self.allowed = _NOTHING
+            try:
                 self.vm = Vm(self.code.compiled, link(self), self._limits)
+            finally:
+                self.allowed = None
+            self.memory = self.vm.memory
         except LinkError as refused:
             return self._refuse(FailState.UNABLE_TO_INITIALIZE_CODE, refused.what)
         except (GuestTrap, ModuleError):
@@ -147,8 +151,11 @@ class ProxyWasm:
             self._callbacks[callback.name] = function if self.may(callback.name) else None
         for name, function, arguments in start_functions:
             if self.fail_state is not FailState.RUNTIME_ERROR:
-                with self._restricted(STARTING):
+                self.allowed = STARTING
+                try:
                     self._enter(self.vm_context, name, function, arguments)
+                finally:
+                    self.allowed = None
         return not self.failed
 
     def _find_start_functions(self) -> list[tuple[str, Guest, tuple[int, ...]]]:
@@ -188,15 +195,6 @@ class ProxyWasm:
         self._set_failed(state)
         return False
 
-    @contextmanager
-    def _restricted(self, allowed: frozenset[str]) -> Iterator[None]:
-        """Let only some host functions be called; another one traps (see :mod:`meshsim.abi.linking`)."""
-        saved, self.allowed = self.allowed, allowed
-        try:
-            yield
-        finally:
-            self.allowed = saved
-
     # -- contexts ---
 
     def start_plugin(self, plugin: Plugin, host: ContextHost) -> bool:
@@ -233,11 +231,6 @@ class ProxyWasm:
         self.after_call(root.delete)
         return True
 
-    @property
-    def acting(self) -> Context:
-        """The context that a host function acts for."""
-        return self.contexts.get(self.effective_id, self.current) if self.effective_id else self.current
-
     # -- calling ---
 
     def forbidden(self) -> Exception:
@@ -254,24 +247,28 @@ class ProxyWasm:
         """Whether the module has a callback."""
         return self._callbacks.get(callback) is not None
 
-    def call(self, context: Context, callback: str, *arguments: int, even_failed: bool = False) -> int | None:
+    def call(
+        self, context: Context, callback: str, arguments: tuple[int, ...], even_failed: bool = False
+    ) -> int | None:
         """Call a callback for a context; None when the module has none, the VM has failed, or it returns nothing."""
         function = self._callbacks.get(callback)
         if function is None or (self.fail_state and not even_failed):
             return None
         return self._enter(context, callback, function, arguments)
 
-    def allocate(self, size: int) -> int | None:
-        """Ask the module for memory; None when it has none to give."""
+    def allocate(self, size: int) -> int:
+        """Ask the module for memory; 0 when it has none to give."""
         if self._allocate is None:
-            return None
-        with self._restricted(ALLOCATING):
-            address = self._enter(self.vm_context, self._allocator, self._allocate, (size,))
-        return address or None
+            return 0
+        saved, self.allowed = self.allowed, ALLOCATING
+        try:
+            return self._enter(self.vm_context, self._allocator, self._allocate, (size,)) or 0
+        finally:
+            self.allowed = saved
 
     def _enter(self, context: Context, name: str, function: Guest, arguments: tuple[int, ...]) -> int | None:
-        saved = self.current, self.effective_id
-        self.current, self.effective_id = context, 0
+        current, acting = self.current, self.acting
+        self.current = self.acting = context
         record = self._record
         if record:
             record(Crossing(Direction.HOST_CALLS_VM, name, arguments))
@@ -281,28 +278,20 @@ class ProxyWasm:
             self._refuse(FailState.RUNTIME_ERROR, failure_text(name, trap, self.code.compiled.facts))
             return None
         finally:
-            self.current, self.effective_id = saved
+            self.current, self.acting = current, acting
         if record:
             record(Crossing(Direction.VM_RETURNS, name, () if result is None else (result,)))
         return result
 
-    @contextmanager
-    def draining(self) -> Iterator[None]:
-        """Around a callback: afterwards, run what the module asked for meanwhile."""
-        try:
-            yield
-        finally:
-            self.stopped = False
-            self.drain()
+    def settle(self) -> None:
+        """After a callback: run what the module asked for meanwhile, and what that queues."""
+        self.stopped = False
+        while self._after:
+            self._after.popleft()()
 
     def after_call(self, action: Callable[[], None]) -> None:
         """Queue something for the moment when the current callback has returned."""
         self._after.append(action)
-
-    def drain(self) -> None:
-        """Run what is queued, and what that queues."""
-        while self._after:
-            self._after.popleft()()
 
     # -- failing ---
 

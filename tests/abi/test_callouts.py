@@ -30,7 +30,7 @@ def host() -> FakeHost:
 def wasm(make_wasm: MakeWasm, host: FakeHost) -> ProxyWasm:
     wasm = make_wasm(module(BODY, CALL), host)
     wasm.start_plugin(PLUGIN, FakeStream())
-    wasm.current = wasm.add_context(PLUGIN, FakeStream(), wasm.roots["key"])
+    wasm.current = wasm.acting = wasm.add_context(PLUGIN, FakeStream(), wasm.roots["key"])
     return wasm
 
 

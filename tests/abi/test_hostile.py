@@ -129,8 +129,7 @@ def _prepare(wasm: ProxyWasm) -> FakeStream:
         {PATTERN[:1]: b"property", PATTERN[1:2]: None, PATTERN[61:62]: {b"k": 7}},
     )
     wasm.contexts.clear()
-    wasm.current = wasm.add_context(PLUGIN, stream)
-    wasm.effective_id = 0
+    wasm.current = wasm.acting = wasm.add_context(PLUGIN, stream)
     assert wasm.vm.memory.write(0, PATTERN)
     block = encode_pairs([(b"x", b"y")])
     assert wasm.vm.memory.write(0x4000, block)

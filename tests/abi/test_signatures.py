@@ -6,6 +6,7 @@ import pytest
 
 from meshsim.abi.constants import AbiVersion
 from meshsim.abi.hostcalls import HostCalls
+from meshsim.abi.linking import implementation
 from meshsim.abi.signatures import (
     ALLOCATING,
     CALLBACKS,
@@ -57,7 +58,7 @@ def test_an_entry_is_whole(function: HostFunction | Callback) -> None:
 @pytest.mark.parametrize("function", HOST_FUNCTIONS, ids=lambda f: f"{f.module}.{f.name}")
 def test_a_host_function_is_modelled_or_says_that_it_is_not(function: HostFunction) -> None:
     owner = Wasi(_NoWasm()) if function.module in WASI_MODULES else HostCalls(_NoWasm())  # type: ignore[arg-type]
-    call = getattr(owner, function.name)
+    call = implementation(owner, function.name)
     method = vars(type(owner)).get(function.name)
     if method is not None:
         assert method.__code__.co_argcount - 1 == len(function.type.params)
