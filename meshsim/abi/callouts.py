@@ -19,6 +19,7 @@ from meshsim.abi.ports import HeaderMap
 
 if TYPE_CHECKING:
     from meshsim.abi.context import Context
+    from meshsim.abi.grpc import GrpcHandle
 
 _STEP = 4
 _AUTHORITY = frozenset((b":authority", b"host"))
@@ -75,13 +76,19 @@ class Callouts:
         Status code that ``proxy_get_status`` gives, by root context. Seen in Envoy 1.40: it stays when it is set once.
     message : bytes
         The message beside it, while the module is told.
+    grpc_message, initial_metadata, trailing_metadata
+        What a gRPC call has brought, while the module is told of it.
     """
 
     _open: dict[int, Cancel] = field(default_factory=dict)
+    _grpc: dict[int, GrpcHandle] = field(default_factory=dict)
     _next: dict[Kind, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in Kind})
     answer: HttpAnswer | None = None
-    statuses: dict[int, Status] = field(default_factory=dict)
+    statuses: dict[int, int] = field(default_factory=dict)
     message: bytes = b""
+    grpc_message: bytes | None = None
+    initial_metadata: HeaderMap | None = None
+    trailing_metadata: HeaderMap | None = None
 
     def new_token(self, kind: Kind) -> int:
         """Give the next token of a kind."""
@@ -89,9 +96,24 @@ class Callouts:
         self._next[kind] += _STEP
         return token
 
-    def opened(self, token: int, cancel: Cancel) -> None:
+    def opened(self, token: int, cancel: Cancel, grpc: GrpcHandle | None = None) -> None:
         """Take note of a callout that is under way."""
         self._open[token] = cancel
+        if grpc is not None:
+            self._grpc[token] = grpc
+
+    def is_open(self, token: int) -> bool:
+        """Whether a callout is under way."""
+        return token in self._open
+
+    def grpc(self, token: int) -> GrpcHandle | None:
+        """Return a gRPC call that is under way."""
+        return self._grpc.get(token)
+
+    def forget(self, token: int) -> None:
+        """Take note of a callout's end."""
+        self._open.pop(token, None)
+        self._grpc.pop(token, None)
 
     def deliver(self, root: Context, token: int, answer: HttpAnswer | None) -> None:
         """Tell the module of an answer, or (None) that there is none; nothing for a callout that was cancelled."""
@@ -106,6 +128,7 @@ class Callouts:
 
     def cancel_all(self) -> None:
         """Cancel what is under way: the VM ends."""
+        self._grpc.clear()
         while self._open:
             _, cancel = self._open.popitem()
             cancel()

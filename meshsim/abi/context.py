@@ -120,6 +120,22 @@ class Context:
         """Run ``proxy_on_http_call_response`` of a root context."""
         self._notify("proxy_on_http_call_response", self.id, token, headers, body_bytes, trailers)
 
+    def grpc_initial_metadata(self, token: int, count: int) -> None:
+        """Run ``proxy_on_grpc_receive_initial_metadata`` of a root context."""
+        self._notify("proxy_on_grpc_receive_initial_metadata", self.id, token, count)
+
+    def grpc_receive(self, token: int, size: int) -> None:
+        """Run ``proxy_on_grpc_receive`` of a root context."""
+        self._notify("proxy_on_grpc_receive", self.id, token, size)
+
+    def grpc_trailing_metadata(self, token: int, count: int) -> None:
+        """Run ``proxy_on_grpc_receive_trailing_metadata`` of a root context."""
+        self._notify("proxy_on_grpc_receive_trailing_metadata", self.id, token, count)
+
+    def grpc_close(self, token: int, status: int) -> None:
+        """Run ``proxy_on_grpc_close`` of a root context."""
+        self._notify("proxy_on_grpc_close", self.id, token, status)
+
     def queue_ready(self, token: int) -> None:
         """Run ``proxy_on_queue_ready`` of a root context."""
         self._notify("proxy_on_queue_ready", self.id, token)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshsim.abi import foreign
+from meshsim.abi import foreign, grpc
 from meshsim.abi.callouts import HttpCall, Kind
-from meshsim.abi.codec import Unserialisable, decode_pairs, encode_pairs, encode_value, split_path
+from meshsim.abi.codec import Pair, Unserialisable, decode_pairs, encode_pairs, encode_value, split_path
 from meshsim.abi.constants import (
     AbiVersion,
     BufferType,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from meshsim.abi.proxy_wasm import ProxyWasm
 
 _GRPC_STATUS_MAX = 16
+#: The low bits of a callout's token.
+_KIND_MASK = 3
 
 # Looking a member up in its enum, by name or by number, takes up to half a microsecond: too much for every host call.
 _OK = Status.OK
@@ -386,6 +388,94 @@ class HostCalls:
         callouts.opened(token, cancel)
         self._write_u32(token_out, token)
         return Status.OK
+
+    def proxy_grpc_call(
+        self,
+        service: int,
+        service_size: int,
+        name: int,
+        name_size: int,
+        method: int,
+        method_size: int,
+        metadata: int,
+        metadata_size: int,
+        message: int,
+        message_size: int,
+        timeout_ms: int,
+        token_out: int,
+    ) -> int:
+        """Call a gRPC method once."""
+        target = self._read(service, service_size)
+        path = self._path(name, name_size, method, method_size)
+        pairs = decode_pairs(self._read(metadata, metadata_size))
+        return self._begin_grpc(target, path, pairs, self._read(message, message_size), timeout_ms, token_out)
+
+    def proxy_grpc_stream(
+        self,
+        service: int,
+        service_size: int,
+        name: int,
+        name_size: int,
+        method: int,
+        method_size: int,
+        metadata: int,
+        metadata_size: int,
+        token_out: int,
+    ) -> int:
+        """Open a gRPC stream."""
+        target = self._read(service, service_size)
+        path = self._path(name, name_size, method, method_size)
+        pairs = decode_pairs(self._read(metadata, metadata_size))
+        return self._begin_grpc(target, path, pairs, None, None, token_out)
+
+    def _path(self, name: int, name_size: int, method: int, method_size: int) -> str:
+        return f"/{guest_text(self._read(name, name_size))}/{guest_text(self._read(method, method_size))}"
+
+    def _begin_grpc(
+        self, target: bytes, path: str, pairs: list[Pair], message: bytes | None, timeout_ms: int | None, token_out: int
+    ) -> int:
+        self._read(token_out, 4)
+        service = grpc.read_service(target, self._host.has_cluster)
+        if service is None:
+            return Status.PARSE_FAILURE
+        request = grpc.GrpcRequest(service, path, pairs, timeout_ms)
+        token = grpc.begin(self._wasm.acting.root, request, message)
+        if isinstance(token, Status):
+            return token
+        self._write_u32(token_out, token)
+        return _OK
+
+    def proxy_grpc_send(self, token: int, message: int, size: int, end: int) -> int:
+        """Send a message on a stream."""
+        data = self._read(message, size)
+        if token & _KIND_MASK != Kind.GRPC_STREAM:
+            return Status.BAD_ARGUMENT
+        stream = self._wasm.callouts.grpc(token)
+        if stream is None:
+            return Status.NOT_FOUND
+        stream.send(data, end != 0)
+        return _OK
+
+    def proxy_grpc_close(self, token: int) -> int:
+        """Send no more on a stream; cancel a call."""
+        if token & _KIND_MASK == Kind.GRPC_STREAM:
+            stream = self._wasm.callouts.grpc(token)
+            if stream is None:
+                return Status.NOT_FOUND
+            stream.close()
+            return _OK
+        return self.proxy_grpc_cancel(token)
+
+    def proxy_grpc_cancel(self, token: int) -> int:
+        """Leave a call or a stream."""
+        if token & _KIND_MASK not in (Kind.GRPC_CALL, Kind.GRPC_STREAM):
+            return Status.BAD_ARGUMENT
+        call = self._wasm.callouts.grpc(token)
+        if call is None:
+            return Status.NOT_FOUND
+        self._wasm.callouts.forget(token)
+        call.cancel()
+        return _OK
 
     # -- foreign functions ---
 

@@ -20,6 +20,7 @@ from meshsim.abi.shared import SharedData
 if TYPE_CHECKING:
     from meshsim.abi.callouts import Cancel, Done, HttpCall
     from meshsim.abi.context import Context
+    from meshsim.abi.grpc import GrpcEvents, GrpcHandle, GrpcRequest
 
 
 class HeaderMap(Protocol):
@@ -167,6 +168,9 @@ class VmHost(Protocol):
 
     def has_cluster(self, name: str) -> bool:
         """Whether there is a cluster of this name."""
+
+    def grpc(self, request: GrpcRequest, message: bytes | None, events: GrpcEvents) -> GrpcHandle:
+        """Begin a gRPC call to a cluster that exists; a stream has no first message (None)."""
 
     def http_call(self, call: HttpCall, done: Done) -> Cancel | None:
         """Send a request to a cluster that exists; None: it failed at once, and ``done`` is never called."""

@@ -115,6 +115,7 @@ class ProxyWasm:
         self._after: deque[Callable[[], None]] = deque()
         self._callbacks: dict[str, Guest | None] = {}
         self._record = host.record
+        self._calls = 0
         self._limits = limits or Limits()
         self.capabilities = capabilities
         self._allocate: Guest | None = None
@@ -269,6 +270,7 @@ class ProxyWasm:
     def _enter(self, context: Context, name: str, function: Guest, arguments: tuple[int, ...]) -> int | None:
         current, acting = self.current, self.acting
         self.current = self.acting = context
+        self._calls += 1
         record = self._record
         if record:
             record(Crossing(Direction.HOST_CALLS_VM, name, arguments))
@@ -279,6 +281,7 @@ class ProxyWasm:
             return None
         finally:
             self.current, self.acting = current, acting
+            self._calls -= 1
         if record:
             record(Crossing(Direction.VM_RETURNS, name, () if result is None else (result,)))
         return result
@@ -288,6 +291,13 @@ class ProxyWasm:
         self.stopped = False
         while self._after:
             self._after.popleft()()
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Do something now, or after the current callback when the module runs."""
+        if self._calls:
+            self._after.append(action)
+        else:
+            action()
 
     def after_call(self, action: Callable[[], None]) -> None:
         """Queue something for the moment when the current callback has returned."""

@@ -20,13 +20,13 @@ class Coefficient:
     Attributes
     ----------
     value, low, high : float
-        The number, and the least and the greatest that was found for it.
+        The number, and the range that most measurements of it fall into.
     unit : str
         ``ns``, ``ns/byte``, ``bytes``...
     how : str
         A sentence: what was measured, and what it leaves out.
     points : mapping of str to tuple
-        What was measured, by what it was measured on: for each start of Envoy, its points (amount, ns or bytes).
+        What was measured, by what it was measured on: for each round, its points (amount, ns or bytes).
     """
 
     value: float
@@ -75,7 +75,7 @@ class Profile:
             raise ConfigError(f"not a cost profile: {error}", remedy="meshsim calibrate writes one") from error
 
     def to_json(self) -> str:
-        """Write a profile: a line for each start of Envoy."""
+        """Write a profile: a line for each round of measuring."""
         head = {"name": self.name, "measured": dict(self.measured)}
         entries = ",\n".join(f'  "{name}": {_entry(entry)}' for name, entry in self.coefficients.items())
         return f'{json.dumps(head, indent=1)[:-2]},\n "coefficients": {{\n{entries}\n }}\n}}\n'
@@ -88,15 +88,15 @@ def default_profile() -> Profile:
 
 
 def _coefficient(points: Mapping[str, list[list[list[float]]]], **entry: float | str) -> Coefficient:
-    frozen = {name: tuple(tuple((x, y) for x, y in start) for start in starts) for name, starts in points.items()}
+    frozen = {name: tuple(tuple((x, y) for x, y in each) for each in rounds) for name, rounds in points.items()}
     return Coefficient(points=frozen, **entry)  # type: ignore[arg-type]
 
 
 def _entry(coefficient: Coefficient) -> str:
     fields = asdict(coefficient)
     points = fields.pop("points")
-    starts = (
-        f'     "{name}": [\n      ' + ",\n      ".join(map(json.dumps, starts)) + "]" for name, starts in points.items()
+    kinds = (
+        f'     "{name}": [\n      ' + ",\n      ".join(map(json.dumps, rounds)) + "]" for name, rounds in points.items()
     )
     lines = [f'   "{key}": {json.dumps(value)}' for key, value in fields.items()]
-    return "{\n" + ",\n".join([*lines, '   "points": {\n' + ",\n".join(starts) + "}"]) + "}"
+    return "{\n" + ",\n".join([*lines, '   "points": {\n' + ",\n".join(kinds) + "}"]) + "}"

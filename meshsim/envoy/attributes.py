@@ -16,6 +16,7 @@ from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.ports import HeaderMap, PropertyUnavailable
 from meshsim.envoy.config.core import Locality, Metadata, Node
 from meshsim.envoy.headers import as_number
+from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN
 
 if TYPE_CHECKING:
     from meshsim.envoy.stream import Stream
@@ -24,7 +25,6 @@ _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
 #: Bits of ``response.flags``: Envoy's ``CoreResponseFlag``.
 FLAG_BITS = {"UH": 1, "UT": 2, "UF": 5, "UC": 6, "UR": 4, "NR": 8, "DC": 14, "UPE": 23, "NC": 24, "DPE": 18}
-_GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
 class PluginNames(Protocol):
@@ -126,7 +126,7 @@ def _grpc_status(view: View) -> int:
         number = as_number(headers.get(b"grpc-status")) if headers else None
         if number is not None:
             return number
-    return _GRPC_OF_HTTP.get(status, 2)
+    return GRPC_OF_HTTP.get(status, GRPC_UNKNOWN)
 
 
 def _backend_latency(view: View) -> Nanoseconds:

@@ -12,8 +12,8 @@ from urllib.parse import quote_from_bytes
 
 from meshsim.envoy.headers import HeaderMap, Kind
 
-_GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
-_GRPC_UNKNOWN = 2
+GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+GRPC_UNKNOWN = 2
 _GRPC_TYPE = b"application/grpc"
 
 
@@ -62,7 +62,7 @@ class LocalReply:
         if b"grpc-status" not in headers:
             status = self.grpc_status
             if status is None:
-                status = _GRPC_OF_HTTP.get(self.status, _GRPC_UNKNOWN)
+                status = GRPC_OF_HTTP.get(self.status, GRPC_UNKNOWN)
             headers.add(b"grpc-status", b"%d" % status)
         if self.body:
             headers.put(b"grpc-message", percent_encode(self.body))

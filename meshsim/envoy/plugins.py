@@ -200,18 +200,25 @@ class ThreadPlugin:
 
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """Return a map that does not belong to a stream: what a callout has brought."""
-        answer = self.wasm.callouts.answer
-        if answer is None:
-            return None
-        return {
-            HeaderMapType.HTTP_CALL_RESPONSE_HEADERS: answer.headers,
-            HeaderMapType.HTTP_CALL_RESPONSE_TRAILERS: answer.trailers,
-        }.get(kind)
+        callouts = self.wasm.callouts
+        answer = callouts.answer
+        match kind:
+            case HeaderMapType.GRPC_INITIAL_METADATA:
+                return callouts.initial_metadata
+            case HeaderMapType.GRPC_TRAILING_METADATA:
+                return callouts.trailing_metadata
+            case HeaderMapType.HTTP_CALL_RESPONSE_HEADERS:
+                return answer.headers if answer else None
+            case HeaderMapType.HTTP_CALL_RESPONSE_TRAILERS:
+                return answer.trailers if answer else None
+        return None
 
     def _find(self, kind: BufferType) -> Buffer | None:
         if kind is BufferType.HTTP_CALL_RESPONSE_BODY:
             answer = self.wasm.callouts.answer
             return ReadOnlyBuffer(answer.body) if answer else None
+        if kind is BufferType.GRPC_CALL_MESSAGE:
+            return ReadOnlyBuffer(self.wasm.callouts.grpc_message or b"")
         if kind is BufferType.VM_CONFIGURATION:
             return ReadOnlyBuffer(self.spec.vm_configuration)
         if kind is BufferType.PLUGIN_CONFIGURATION:

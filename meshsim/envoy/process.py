@@ -10,6 +10,7 @@ from meshsim.abi.callouts import Cancel, Done, HttpCall
 from meshsim.abi.constants import LogLevel
 from meshsim.abi.context import Context
 from meshsim.abi.events import Event, LogLine
+from meshsim.abi.grpc import GrpcEvents, GrpcHandle, GrpcRequest
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.queues import Consumer, SharedQueues
@@ -18,6 +19,7 @@ from meshsim.cost import CostModel
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import Node
+from meshsim.envoy.grpc import GrpcCall
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
 from meshsim.envoy.stats import Stats
@@ -216,6 +218,12 @@ class ThreadHost:
         """The thread's clusters, with connections of their own."""
         return self.process.make_clusters(self.thread)
 
+    def grpc(self, request: GrpcRequest, message: bytes | None, events: GrpcEvents) -> GrpcHandle:
+        """Begin a module's gRPC call."""
+        call = GrpcCall(self.clusters[request.service.cluster], request, lambda: self.thread.now_ns, events)
+        call.begin(message)
+        return call
+
     def has_cluster(self, name: str) -> bool:
         """Whether there is a cluster of this name."""
         return name in self.clusters
@@ -280,6 +288,7 @@ class _VmHost:
         self.set_tick_period = host.set_tick_period
         self.has_cluster = host.has_cluster
         self.http_call = host.http_call
+        self.grpc = host.grpc
 
     def log(self, level: LogLevel, text: str) -> None:
         """Keep a line that the guest wrote."""

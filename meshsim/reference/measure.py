@@ -3,9 +3,9 @@
 ``python -m meshsim.reference.measure OUT.json``
 
 Everything is measured in several rounds, spread over minutes, because other programs on the machine have their hours
-and because code and data fall differently in each process. A coefficient is the slope of a round's points and the
-median of the rounds; ``low`` and ``high`` are the least and the greatest round. Where it depends on what is done
-(which host call, which code), the value is the mean, and the range takes in all of them.
+and because code and data fall differently in each process. A round's points have a slope. A coefficient is the median
+of the rounds, and ``low`` and ``high`` are their quartiles; where it depends on what is done (which host call, which
+code), the value is the mean over that, and the range takes in all of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, quantiles
 
 from meshsim.cost.profile import Coefficient, Profile
 from meshsim.reference import specimens
@@ -102,8 +102,9 @@ def coefficient(name: str, rounds: Sequence[Round]) -> Coefficient:
     points = {
         kind: tuple(tuple((x, round(y, 1)) for x, y in each[name][kind]) for each in rounds) for kind in rounds[0][name]
     }
-    slopes = [[slope(each) for each in by_round] for by_round in points.values()]
-    value, low, high = fmean(map(median, slopes)), min(map(min, slopes)), max(map(max, slopes))
+    quartiles = [quantiles(map(slope, by_round), n=4, method="inclusive") for by_round in points.values()]
+    lows, medians, highs = zip(*quartiles, strict=True)
+    value, low, high = fmean(medians), min(lows), max(highs)
     return Coefficient(_rounded(value), unit, _rounded(low), _rounded(high), how, points)
 
 

@@ -100,7 +100,11 @@ def test_a_trap_keeps_the_rules(record: Record) -> None:
     )  # fmt: skip
     trace = chrome_trace(calls, [journey(0, 20)], streams(calls))
     assert problems(trace) == []
-    assert [event["args"]["answer"] for event in of(trace, "X") if event["cat"] != "request"] == ["trap", "trap", "void"]
+    assert [event["args"]["answer"] for event in of(trace, "X") if event["cat"] != "request"] == [
+        "trap",
+        "trap",
+        "void",
+    ]
 
 
 class TestTheRules:
@@ -113,7 +117,10 @@ class TestTheRules:
             (lambda events: of_x(events).update(ts=-1), "no time"),
             (lambda events: of_x(events).pop("dur"), "no duration"),
             (lambda events: of_x(events).update(dur=of_x(events)["dur"] + 0.5), "overlaps"),
-            (lambda events: events.append({"ph": "E", "pid": 1, "tid": 1, "ts": 0, "name": "x"}), "without a beginning"),
+            (
+                lambda events: events.append({"ph": "E", "pid": 1, "tid": 1, "ts": 0, "name": "x"}),
+                "without a beginning",
+            ),
             (lambda events: events.append({"ph": "B", "pid": 1, "tid": 1, "ts": 0, "name": "x"}), "does not end"),
             (lambda events: events.remove(next(e for e in events if e["ph"] == "f")), "flow"),
             (lambda events: next(e for e in events if e["ph"] == "t").update(ts=0), "no slice"),

@@ -94,7 +94,9 @@ def test_a_callback_lasts_at_least_as_long_as_what_is_in_it(seen: Observation) -
 
 def test_every_call_of_a_run_is_paired(seen: Observation) -> None:
     lines = [text for _, text in seen.result.abi]
-    paired = [item for root in seen.calls if isinstance(root, Span) for _, item in root.walk() if isinstance(item, Span)]
+    paired = [
+        item for root in seen.calls if isinstance(root, Span) for _, item in root.walk() if isinstance(item, Span)
+    ]
     assert 2 * len(paired) == len(lines)
     assert all(span.answer is not None for span in paired)
 

@@ -18,14 +18,17 @@ def test_a_coefficient_is_the_mean_over_kinds_of_the_median_round() -> None:
     assert got.value == pytest.approx((101 + 11) / 2)
 
 
-def test_a_coefficient_ranges_over_all_rounds_of_all_kinds() -> None:
-    got = measure.coefficient("host_call_ns", rounds((100, 10), (300, 30), (101, 11)))
-    assert (got.low, got.high) == (10, 300)
+def test_a_coefficient_ranges_over_the_middle_half_of_the_rounds_of_all_kinds() -> None:
+    got = measure.coefficient("host_call_ns", rounds((100, 10), (110, 11), (120, 12), (130, 13), (999, -99)))
+    assert (got.low, got.high) == (10, 130)
 
 
 def test_a_coefficient_keeps_its_points_to_a_tenth() -> None:
-    got = measure.coefficient("host_call_ns", rounds((0.123, 1)))
-    assert got.points == {"add": (((0, 5.0), (10, 6.2)),), "get": (((10, 10.0),),)}
+    got = measure.coefficient("host_call_ns", rounds((0.123, 1), (0.2, 1)))
+    assert got.points == {
+        "add": (((0, 5.0), (10, 6.2)), ((0, 5.0), (10, 7.0))),
+        "get": (((10, 10.0),), ((10, 10.0),)),
+    }
 
 
 def test_the_profile_that_ships_is_of_this_measurement() -> None:

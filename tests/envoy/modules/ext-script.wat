@@ -46,7 +46,7 @@
   (import "env" "proxy_done" (func $over (result i32)))
 
   ;; 0x00000  out-cells at 8 and 12, digits at 16..31, arguments (pointer, size) from 0x200
-  ;; 0x01000  4096 slots, one a context: the root whose script it follows
+  ;; 0x01000  4096 cells, one a context: the root whose script it follows
   ;; 0x10000  16 slots of 16 KiB, one a root: size, then the script
   ;; 0x50000  the line that is being written
   ;; 0x100000 what the host hands over, forgotten at the next callback
@@ -137,8 +137,9 @@
   (func $int (param $i i32) (result i32) (call $decimal (call $ptr (local.get $i)) (call $len (local.get $i))))
   ;; from "|" to the next "|" or the end of the line, decoded to fresh memory
   (func $argument
-    (local $p i32) (local $n i32) (local $c i32)
+    (local $p i32) (local $n i32) (local $c i32) (local $repeated i32)
     (call $step)
+    (local.set $repeated (i32.eq (call $peek) (i32.const 35)))
     (local.set $p (global.get $top))
     (block $done (loop $next
       (local.set $c (call $peek))
@@ -150,7 +151,7 @@
       (i32.store8 (i32.add (local.get $p) (local.get $n)) (local.get $c))
       (local.set $n (i32.add (local.get $n) (i32.const 1)))
       (br $next)))
-    (if (i32.and (i32.ne (local.get $n) (i32.const 0)) (i32.eq (i32.load8_u (local.get $p)) (i32.const 35)))
+    (if (local.get $repeated)
       (then
         (local.set $n (call $decimal (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 1))))
         (memory.fill (local.get $p) (i32.const 120) (local.get $n))))
