@@ -71,7 +71,7 @@ class Callouts:
     Attributes
     ----------
     answer : HttpAnswer or None
-        The answer that the module is being told of.
+        The answer that the module is being told of; ``told`` is its root context's number.
     statuses : dict of int to Status
         Status code that ``proxy_get_status`` gives, by root context. Seen in Envoy 1.40: it stays when it is set once.
     message : bytes
@@ -86,6 +86,7 @@ class Callouts:
     answer: HttpAnswer | None = None
     statuses: dict[int, int] = field(default_factory=dict)
     message: bytes = b""
+    told: int = 0
     grpc_message: bytes | None = None
     initial_metadata: HeaderMap | None = None
     trailing_metadata: HeaderMap | None = None
@@ -123,8 +124,18 @@ class Callouts:
         if answer is None:
             self.statuses[root.id], self.message = Status.BROKEN_CONNECTION, b"reset"
         sizes = (0, 0, 0) if answer is None else _sizes(answer)
+        # Cleared before anything that the module asks for in the callback happens, as in Envoy.
+        self.told = root.id
+        root.wasm.after_call(self._forget_answer)
         root.http_call_response(token, *sizes)
-        self.answer, self.message = None, b""
+        self.message = b""
+
+    def _forget_answer(self) -> None:
+        self.answer = None
+
+    def answer_for(self, root: Context) -> HttpAnswer | None:
+        """The answer that the module is being told of, if it belongs to this root context."""
+        return self.answer if self.told == root.id else None
 
     def cancel_all(self) -> None:
         """Cancel what is under way: the VM ends."""

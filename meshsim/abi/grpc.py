@@ -49,7 +49,7 @@ def read_service(service: bytes, has_cluster: Callable[[str], bool]) -> GrpcServ
         return GrpcService(name, name) if has_cluster(name) else None
     if _ENVOY_GRPC not in fields:
         raise NotModelled("a gRPC service that is no Envoy cluster")
-    target = {number: value for number, _, value in parse(fields[_ENVOY_GRPC]) if isinstance(value, bytes)}
+    target = {number: value for number, _, value in parse(bytes(fields[_ENVOY_GRPC])) if isinstance(value, bytes)}
     cluster = target.get(_CLUSTER_NAME, b"").decode("utf-8", "surrogateescape")
     return GrpcService(cluster, target.get(_AUTHORITY, b"").decode("utf-8", "surrogateescape") or cluster)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from meshsim.abi.codec import Nanoseconds, PropertyValue, Uint
 from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.ports import HeaderMap, PropertyUnavailable
+from meshsim.envoy.address import address_text
 from meshsim.envoy.config.core import Locality, Metadata, Node
 from meshsim.envoy.headers import as_number
 from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN
@@ -25,6 +26,7 @@ _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
 #: Bits of ``response.flags``: Envoy's ``CoreResponseFlag``.
 FLAG_BITS = {"UH": 1, "UT": 2, "UF": 5, "UC": 6, "UR": 4, "NR": 8, "DC": 14, "UPE": 23, "NC": 24, "DPE": 18}
+FLAG_BITS |= {"URX": 15, "SI": 16, "IH": 17}
 
 
 class PluginNames(Protocol):
@@ -165,7 +167,7 @@ def _after_connect(view: View) -> tuple[str, int]:
 
 
 def _address(pair: tuple[str, int]) -> bytes:
-    return f"{pair[0]}:{pair[1]}".encode()
+    return address_text(*pair).encode()
 
 
 def _missing(_: View) -> PropertyValue | None:

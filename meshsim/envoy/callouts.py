@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from meshsim.abi.callouts import Done, HttpAnswer
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.cluster import Address, Cluster, Upstream, UpstreamFailure
+from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply, is_grpc
+from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
 
 
 class HttpCallout:
@@ -32,9 +33,6 @@ class HttpCallout:
     def send(self, body: bytes, trailers: HeaderMap | None, timeout_ns: int) -> None:
         """Send it; when it fails at once, :attr:`over` is True afterwards."""
         headers = self._headers
-        if headers.get(b":method") == b"CONNECT":
-            self.over = True
-            return
         headers.put(b"x-envoy-internal", b"true")
         if timeout_ns:
             headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
@@ -83,7 +81,7 @@ class HttpCallout:
             return
         reply = LocalReply(failure.status, failure.body, failure.details, flag=failure.flag)
         self._answer_headers, body = reply.compose(grpc=is_grpc(self._headers))
-        self._body = bytearray(body)
+        self._body = bytearray(body if self._headers.get(b":method") != b"HEAD" else b"")
         self._finish(None)
 
     def _finish(self, trailers: HeaderMap | None) -> None:

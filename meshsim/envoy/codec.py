@@ -6,7 +6,9 @@ The codec decides how a body is framed, drops pseudo headers, and refuses heads 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.headers import HeaderMap, Kind, Pair
 from meshsim.envoy.wire import Head
 
@@ -18,6 +20,41 @@ _METHODS = frozenset(
 _BODILESS_METHODS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
+_LINE_EXTRA = len(b": \r\n")
+
+#: Bodies of the answers to heads that cannot be read, by status.
+UNREADABLE = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 501: b"Not Implemented"}
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRules:
+    """Which request heads a connection manager's codec takes.
+
+    ``max_bytes`` bounds the head as it is on the wire, ``max_headers`` its headers once repeated ones are joined;
+    ``underscores`` says what becomes of header names with an underscore.
+    """
+
+    max_bytes: int = 60 * 1024
+    max_headers: int = 100
+    underscores: str = "ALLOW"
+    any_method: bool = False
+    absolute_urls: bool = True
+
+    @classmethod
+    def of(cls, config: HttpConnectionManager) -> HeadRules:
+        """Read the rules off a configuration."""
+        common, http1 = config.common_http_protocol_options, config.http_protocol_options
+        default = cls()
+        return cls(
+            (config.max_request_headers_kb or default.max_bytes // 1024) * 1024,
+            (common.max_headers_count if common else None) or default.max_headers,
+            common.headers_with_underscores_action if common else default.underscores,
+            bool(http1 and http1.allow_custom_methods),
+            http1 is None or http1.allow_absolute_url is not False,
+        )
+
+
+DEFAULT_RULES = HeadRules()
 
 
 def request_to_wire(headers: HeaderMap, end: bool) -> Head:
@@ -25,9 +62,9 @@ def request_to_wire(headers: HeaderMap, end: bool) -> Head:
     pairs = _plain(headers)
     method = headers.get(b":method") or b""
     if b"content-length" not in headers:
-        if not end:
+        if not end and b"transfer-encoding" not in headers:
             pairs.append((b"transfer-encoding", b"chunked"))
-        elif method not in _BODILESS_METHODS:
+        elif end and method not in _BODILESS_METHODS:
             pairs.append((b"content-length", b"0"))
     return Head(tuple(pairs), method, headers.get(b":path") or b"")
 
@@ -46,7 +83,7 @@ def response_to_wire(headers: HeaderMap, end: bool, *, to_head: bool) -> Head:
 
 def _plain(headers: HeaderMap) -> list[Pair]:
     host = [(b"host", value) for key, value in headers if key == b":authority"]
-    plain = [pair for pair in headers if pair[0][:1] != b":" and pair[0] != b"transfer-encoding"]
+    plain = [pair for pair in headers if pair[0][:1] not in (b":", b"")]
     return host + [pair for key, value in plain for pair in _lines(key, value)]
 
 
@@ -57,21 +94,21 @@ def _lines(key: bytes, value: bytes) -> list[Pair]:
     return [(key, first.strip(b" \t")), *((name, rest.strip(b" \t")) for name, _, rest in split)]
 
 
-def request_from_wire(head: Head) -> HeaderMap:
+def request_from_wire(head: Head, rules: HeadRules = DEFAULT_RULES) -> HeaderMap:
     """Make a request's map: pseudo headers first, names in lower case."""
     headers = HeaderMap(kind=Kind.REQUEST)
     for key, value in head.headers:
-        name = key.lower()
-        headers.add(name, value.strip(b" \t"))
-    _set_target(headers, head.target)
+        if rules.underscores != "DROP_HEADER" or b"_" not in key:
+            headers.add(key.lower(), value.strip(b" \t"))
+    _set_target(headers, head.target, absolute_urls=rules.absolute_urls)
     headers.put(b":method", head.method)
     return headers
 
 
-def _set_target(headers: HeaderMap, target: bytes) -> None:
+def _set_target(headers: HeaderMap, target: bytes, *, absolute_urls: bool) -> None:
     """An absolute target names the host, whatever the Host header says."""
     scheme, mark, rest = target.partition(b"://")
-    if mark:
+    if mark and absolute_urls:
         authority, slash, path = rest.partition(b"/")
         headers.put(b":authority", authority)
         headers.put(b":scheme", scheme.lower())
@@ -87,20 +124,43 @@ def response_from_wire(head: Head) -> HeaderMap:
     return headers
 
 
-def unreadable(head: Head) -> int:
+def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
     """Give the status for a request head that the codec refuses, 0 for one that it reads."""
+    names = [key for key, _ in head.headers]
     length = head.value(b"content-length")
     encoding = head.value(b"transfer-encoding")
-    if head.method not in _METHODS or not all(_NAME.fullmatch(key) for key, _ in head.headers):
+    if _size(head) > rules.max_bytes:
+        return 431
+    if not _readable_method(head.method, rules) or not all(map(_NAME.fullmatch, names)):
         return 400
     if (length is not None and not length.isdigit()) or not _readable_target(head):
         return 400
-    return 501 if encoding is not None and encoding.lower() != b"chunked" else 0
+    if rules.underscores == "REJECT_REQUEST" and any(b"_" in name for name in names):
+        return 400
+    if encoding is not None and encoding.lower() != b"chunked":
+        return 501
+    return 431 if len(HeaderMap(_lower(head), Kind.REQUEST)) > rules.max_headers else 0
+
+
+def _size(head: Head) -> int:
+    """Bytes of a request head on the wire, from the request line to the empty line."""
+    lines = sum(len(key) + len(value) + _LINE_EXTRA for key, value in head.headers)
+    return len(head.method) + len(head.target) + len(head.protocol) + len(b"  \r\n") + lines + len(b"\r\n")
+
+
+def _lower(head: Head) -> list[Pair]:
+    return [(key.lower(), value) for key, value in head.headers]
+
+
+def _readable_method(method: bytes, rules: HeadRules) -> bool:
+    return method in _METHODS or (rules.any_method and _NAME.fullmatch(method) is not None)
 
 
 def _readable_target(head: Head) -> bool:
-    """A path, an absolute URL, or ``*`` for OPTIONS."""
-    if head.method == b"CONNECT":
+    """A path, an absolute URL, or ``*`` for OPTIONS; all in ASCII."""
+    if head.method == b"CONNECT" or not head.target.isascii():
+        return False
+    if b" " in head.target:
         return False
     return head.target.startswith(b"/") or b"://" in head.target or (head.target, head.method) == (b"*", b"OPTIONS")
 
@@ -108,11 +168,13 @@ def _readable_target(head: Head) -> bool:
 def unsendable(headers: HeaderMap) -> str:
     """Say what keeps a request from being written upstream; empty when nothing does."""
     for name in (b":method", b":path"):
-        if not headers.get(name):
+        if name not in headers:
             return f"missing required header: {name.decode()}"
+    if headers.get(b":method") == b"CONNECT" and b":protocol" not in headers:
+        return "missing required header: :protocol"
     for key, value in headers:
         text = key.decode("utf-8", "surrogateescape")
-        if key[:1] != b":" and not _NAME.fullmatch(key):
+        if key[:1] not in (b":", b"") and not _NAME.fullmatch(key):
             return f"invalid header name: {text}"
         if any(code in value for code in b"\0\r\n"):
             return f"invalid header value for: {text}"

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.codec import request_from_wire, response_to_wire, unreadable
+from meshsim.envoy.codec import UNREADABLE, HeadRules, request_from_wire, response_to_wire, unreadable
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
-from meshsim.envoy.manager_headers import complete_response, early_answer, prepare_request
+from meshsim.envoy.manager_headers import Place, complete_response, early_answer, prepare_request
 from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream, StreamInfo
@@ -23,7 +23,6 @@ from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
 
 _BAD_REQUEST, _FORBIDDEN = 400, 403
-_REPLIES = {400: b"Bad Request", 501: b"Not Implemented"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class ManagerHost:
     request_id: Callable[[], bytes]
     date: Callable[[], bytes]
     limit_bytes: int
-    local_address: str
+    place: Place
 
 
 class ServerConnection:
@@ -57,6 +56,8 @@ class ServerConnection:
         self._stream: Stream | None = None
         self._reader: MessageReader | None = None
         self._close_wanted = False
+        self._rules = HeadRules.of(config)
+        self._survives_bad_requests = _survives_bad_requests(config)
         self._trailers = bool(config.http_protocol_options and config.http_protocol_options.enable_trailers)
         self._unread: list[Part] = []
         socket.reader = self
@@ -83,7 +84,7 @@ class ServerConnection:
     def headers(self, head: Head, end: bool) -> None:
         """Begin a stream."""
         self._host.stats.add("downstream_rq_total")
-        headers = codec2.request_from_wire(head) if self._socket.http2 else request_from_wire(head)
+        headers = codec2.request_from_wire(head) if self._socket.http2 else request_from_wire(head, self._rules)
         self._close_wanted = (headers.get(b"connection") or b"").lower() == b"close"
         answer = self._answer_for(head, headers)
         if answer is None and (headers.get(b"expect") or b"").lower() == b"100-continue":
@@ -91,7 +92,10 @@ class ServerConnection:
             self._host.stats.add("downstream_rq_1xx")
         info = self._info()
         info.protocol = head.protocol.decode()
-        prepare_request(headers, self._config, info.source[0], self._host.local_address, self._host.request_id())
+        place, request_id = self._host.place, self._host.request_id()
+        address = prepare_request(headers, self._config, info.source[0], place, request_id)
+        if address is not None:
+            info.source = (address, 0)
         routed = self._host.route(headers) if answer is None else Routed()
         stream = self._stream = Stream(self, info, self._host.filters(routed.match), self._host.limit_bytes, routed)
         if answer is None:
@@ -102,11 +106,11 @@ class ServerConnection:
 
     def _answer_for(self, head: Head, headers: HeaderMap) -> LocalReply | None:
         """Answer what the codec or the connection manager refuses."""
-        status = 0 if self._socket.http2 else unreadable(head)
+        status = 0 if self._socket.http2 else unreadable(head, self._rules)
         if status:
             self._close_wanted = True
-            return LocalReply(status, _REPLIES[status], "http1.codec_error", flag="DPE")
-        answer = early_answer(headers)
+            return LocalReply(status, UNREADABLE[status], "http1.codec_error", flag="DPE")
+        answer = early_answer(headers, self._config, self._host.place.port)
         if answer is not None and answer.status == _FORBIDDEN:
             self._close_wanted = True
         return answer
@@ -144,7 +148,8 @@ class ServerConnection:
 
     def replying(self, reply: LocalReply) -> None:
         """A reply of 400 says that the messages on the connection cannot be trusted."""
-        self._close_wanted = self._close_wanted or (reply.status == _BAD_REQUEST and not self._socket.http2)
+        if reply.status == _BAD_REQUEST and not self._survives_bad_requests:
+            self._close_wanted = self._close_wanted or not self._socket.http2
 
     def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Write a piece of the response's body."""
@@ -165,3 +170,10 @@ class ServerConnection:
         if self._unread and not self._socket.closed:
             unread, self._unread = self._unread, []
             self._host.thread.post(lambda: self.on_read(unread))
+
+
+def _survives_bad_requests(config: HttpConnectionManager) -> bool:
+    """Whether a request that is answered with 400 leaves the connection open; what the codec refuses never does."""
+    http1 = config.http_protocol_options
+    own = http1.override_stream_error_on_invalid_http_message if http1 else None
+    return bool(config.stream_error_on_invalid_http_message if own is None else own)

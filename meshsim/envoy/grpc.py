@@ -13,9 +13,10 @@ from urllib.parse import unquote_to_bytes
 
 from meshsim.abi.grpc import GrpcEvents, GrpcRequest
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.cluster import Address, Cluster, Upstream, UpstreamFailure
+from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap, Kind, as_number
 from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN, LocalReply
+from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
 
 _FRAME = struct.Struct(">BI")
 _OK, _INTERNAL = 0, 13

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshsim.envoy import formatter
-from meshsim.envoy.cluster import Address
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.config.http import HttpFilter as HttpFilterConfig
 from meshsim.envoy.config.http import Router as RouterConfig
@@ -17,11 +16,13 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.router import Router
 from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
 from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.manager_headers import Place
 from meshsim.envoy.plugins import PluginUse
 from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.routing import Match, Routed, find_route
 from meshsim.envoy.stream import StreamInfo
 from meshsim.envoy.threads import Thread
+from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Listener:
         """Make a connection; return the client's end."""
         host = self.envoy.pick_worker(worker)
         near, far = Socket.pair(client, host.thread, http2=http2)
-        ServerConnection(self.manager, self._manager_host(host), far, self._info(host))
+        host.connections.append(ServerConnection(self.manager, self._manager_host(host), far, self._info(host)))
         return near
 
     def _manager_host(self, host: ThreadHost) -> ManagerHost:
@@ -58,7 +59,7 @@ class Listener:
             envoy.new_request_id,
             envoy.http_date(host.thread),
             _DEFAULT_LIMIT_BYTES if limit is None else limit,
-            envoy.local_address,
+            Place(envoy.local_address, self.address[1], envoy.bootstrap.node),
         )
 
     def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:

@@ -7,9 +7,14 @@ is the *edge*: it believes no header about who the client is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from meshsim.envoy.config.core import Node
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
+from meshsim.envoy.normalisation import normalise_host, normalise_path
 
 _HOP_BY_HOP = (b"connection", b"upgrade", b"transfer-encoding", b"keep-alive", b"proxy-connection", b"expect")
 _HOP_BY_HOP_RESPONSE = (b"connection", b"upgrade", b"transfer-encoding", b"proxy-connection")
@@ -31,8 +36,11 @@ _EDGE = (
 _SCHEMES = (b"http", b"https")
 
 
-def early_answer(headers: HeaderMap) -> LocalReply | None:
-    """Answer what the connection manager does not hand to the filters; None for any other request."""
+def early_answer(headers: HeaderMap, config: HttpConnectionManager, port: int) -> LocalReply | None:
+    """Bring path and host to their forms; answer what the connection manager does not hand to the filters.
+
+    ``port`` is the listener's. None is the result for all other requests.
+    """
     path = headers.get(b":path") or b""
     if b":authority" not in headers:
         return LocalReply(400, details="missing_host_header")
@@ -40,22 +48,37 @@ def early_answer(headers: HeaderMap) -> LocalReply | None:
         return LocalReply(400, details="path_normalization_failed")
     if not path.startswith(b"/"):
         return LocalReply(404, details="absolute_path_rejected" if path else "missing_path_rejected")
+    answer = normalise_path(headers, config)
+    if answer is not None:
+        return answer
+    normalise_host(headers, config, port)
     if b"upgrade" in headers and b"upgrade" in (headers.get(b"connection") or b"").lower():
         return LocalReply(403, details="upgrade_failed")
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection manager is.
+
+    ``local_address`` is what Envoy appends to ``x-forwarded-for`` for a peer on the loopback interface: an address of
+    its own machine. ``port`` is the listener's.
+    """
+
+    local_address: str
+    port: int
+    node: Node
+
+
 def prepare_request(
-    headers: HeaderMap, config: HttpConnectionManager, client: str, local_address: str, request_id: bytes
-) -> None:
-    """Change a request's headers before the filters see them.
+    headers: HeaderMap, config: HttpConnectionManager, client: str, place: Place, request_id: bytes
+) -> str | None:
+    """Change a request's headers before the filters see them; give the client's address when a header tells it.
 
     Parameters
     ----------
     client : str
         Address of the peer.
-    local_address : str
-        What Envoy appends to ``x-forwarded-for`` for a peer on the loopback interface: an address of its own machine.
     request_id : bytes
         The ``x-request-id`` for a request that needs one.
     """
@@ -64,24 +87,54 @@ def prepare_request(
     if (headers.get(b"te") or b"trailers").lower() != b"trailers":
         headers.remove(b"te")
     edge = bool(config.use_remote_address)
-    given_address = _trusted_address(headers, config) if edge else None
+    given_address = _given_address(headers, config)
     if edge and not config.skip_xff_append:
-        _append(headers, b"x-forwarded-for", local_address if client.startswith("127.") else client, b",")
-    _set_scheme(headers, edge and not config.xff_num_trusted_hops)
-    for name in (*_INTERNAL, *(_EDGE if edge else ())):
-        headers.remove(name)
+        _append(headers, b"x-forwarded-for", place.local_address if client.startswith("127.") else client, b",")
+    untrusted = edge and not config.xff_num_trusted_hops
+    _set_scheme(headers, untrusted)
+    if edge and config.append_x_forwarded_port and (untrusted or b"x-forwarded-port" not in headers):
+        headers.put(b"x-forwarded-port", b"%d" % place.port)
+    _remove_internal(headers, config, edge)
+    if config.add_user_agent:
+        _set_user_agent(headers, place.node)
     if config.via:
         _append(headers, b"via", config.via, b", ")
     if edge:
         headers.put(b"x-envoy-external-address", (given_address or client).encode())
     _set_request_id(headers, config, edge, request_id)
+    return given_address
 
 
-def _trusted_address(headers: HeaderMap, config: HttpConnectionManager) -> str | None:
-    """The client's address as far as the last hops can be trusted."""
-    hops = [hop.strip() for hop in (headers.get(b"x-forwarded-for") or b"").decode().split(",") if hop.strip()]
-    trusted = config.xff_num_trusted_hops
-    return hops[-trusted] if trusted and len(hops) >= trusted else None
+def _given_address(headers: HeaderMap, config: HttpConnectionManager) -> str | None:
+    """The client's address as far as the last hops can be trusted, in the form that addresses have.
+
+    An edge believes the header only when there are hops to trust; an inner proxy believes the hop before them.
+    """
+    hops = (headers.get(b"x-forwarded-for") or b"").decode("latin-1").split(",")
+    back = config.xff_num_trusted_hops + (0 if config.use_remote_address else 1)
+    if not 0 < back <= len(hops):
+        return None
+    try:
+        return str(ip_address(hops[-back].strip()))
+    except ValueError:
+        return None
+
+
+def _remove_internal(headers: HeaderMap, config: HttpConnectionManager, edge: bool) -> None:
+    for name in (*_INTERNAL, *(_EDGE if edge else ())):
+        headers.remove(name)
+    for given in config.route_config.internal_only_headers if config.route_config else ():
+        headers.remove(given.lower().encode())
+
+
+def _set_user_agent(headers: HeaderMap, node: Node) -> None:
+    """Tell who this Envoy is; a user agent that the client names stays."""
+    cluster = node.cluster.encode()
+    headers.put(b"x-envoy-downstream-service-cluster", cluster)
+    if not headers.get(b"user-agent"):
+        headers.put(b"user-agent", cluster)
+    if node.id:
+        headers.put(b"x-envoy-downstream-service-node", node.id.encode())
 
 
 def _set_scheme(headers: HeaderMap, forced: bool) -> None:

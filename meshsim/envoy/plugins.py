@@ -201,7 +201,7 @@ class ThreadPlugin:
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """Return a map that does not belong to a stream: what a callout has brought."""
         callouts = self.wasm.callouts
-        answer = callouts.answer
+        answer = callouts.answer_for(self.root)
         match kind:
             case HeaderMapType.GRPC_INITIAL_METADATA:
                 return callouts.initial_metadata
@@ -215,7 +215,7 @@ class ThreadPlugin:
 
     def _find(self, kind: BufferType) -> Buffer | None:
         if kind is BufferType.HTTP_CALL_RESPONSE_BODY:
-            answer = self.wasm.callouts.answer
+            answer = self.wasm.callouts.answer_for(self.root)
             return ReadOnlyBuffer(answer.body) if answer else None
         if kind is BufferType.GRPC_CALL_MESSAGE:
             return ReadOnlyBuffer(self.wasm.callouts.grpc_message or b"")

@@ -19,6 +19,7 @@ from meshsim.cost import CostModel
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import Node
+from meshsim.envoy.connection import ServerConnection
 from meshsim.envoy.grpc import GrpcCall
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
@@ -115,6 +116,7 @@ class ThreadHost:
         self._plugins: dict[str, ThreadPlugin | None] = {}
         self._vms: dict[str, Vm] = {}
         self._timers: dict[Context, Timer] = {}
+        self.connections: list[ServerConnection] = []
 
     # -- VMs and plugins ---
 
@@ -181,7 +183,9 @@ class ThreadHost:
         self.process.vm_gone(self, spec.runtime)
 
     def shut_down(self) -> None:
-        """End every plugin, the last one first."""
+        """Cut the connections and end every plugin, in both cases the last one first."""
+        for connection in reversed(self.connections):
+            connection.on_close()
         for plugin in reversed(list(self._plugins.values())):
             if plugin is not None:
                 self.drop(plugin)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from meshsim.abi.events import Crossing
 from meshsim.cost import CostModel
 from meshsim.envoy.client import Exchange
-from meshsim.envoy.cluster import Address, Cluster, Listening
+from meshsim.envoy.cluster import Cluster, Listening
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
 from meshsim.envoy.config.cluster import LbEndpoint
@@ -27,6 +27,7 @@ from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
 from meshsim.envoy.requests import Request
 from meshsim.envoy.threads import Thread
+from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 from meshsim.errors import ConfigError
 from meshsim.sim import Kernel, Level, Recorder, Streams
@@ -106,6 +107,7 @@ class Envoy:
         self.listeners: list[Listener] = []
         self._client = Thread("client", self.kernel)
         self._connections = 0
+        self._listening = False
         self._next_worker = 0
 
     # -- for users ---
@@ -215,9 +217,13 @@ class Envoy:
         """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
         self.load_plugins()
         for worker in self.workers:
-            worker.thread.post_at(worker.load_plugins, self.main.thread.idle_from_ns)
+            worker.thread.post_at(lambda w=worker: self._start_worker(w), self.main.thread.idle_from_ns)
         self.kernel.run(self.main.thread.idle_from_ns)
         self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
+
+    def _start_worker(self, worker: ThreadHost) -> None:
+        worker.load_plugins()
+        self._listening = True
 
     def load_plugins(self, count: int | None = None) -> None:
         """Load listeners and their plugins on the main thread; only the first ``count`` plugins when it is given."""
@@ -302,8 +308,11 @@ class Envoy:
         return Cluster(config.name, hosts, thread, stats, self.find, _keeps_trailers(config), _speaks_http2(config))
 
     def find(self, address: Address) -> Listening | None:
-        """Find what listens at an address; names and wildcards of this machine are all one."""
-        return self.network.get(_local(address))
+        """Find what listens at an address; names and wildcards of this machine are all one.
+
+        Listeners take connections when the first worker has started.
+        """
+        return self.network.get(_local(address)) if self._listening else None
 
     def next_connection_id(self) -> int:
         """Number a downstream connection."""

@@ -110,7 +110,8 @@ def observe(bootstrap: str | Path, requests: Sequence[Request], *, concurrency: 
     Raises
     ------
     ConfigError
-        The bootstrap cannot be used; also when Envoy itself would refuse it.
+        The bootstrap cannot be used, or Envoy would refuse it. Where Envoy only finds out by running a module, that
+        is a result: ``result.ready`` is false, and ``result.other`` says why.
     NotModelled
         The run reached something that Envoy does and meshsim does not model.
     """

@@ -2,10 +2,11 @@
 
 ``python -m meshsim.reference.measure OUT.json``
 
-Everything is measured in several rounds, spread over minutes, because other programs on the machine have their hours
-and because code and data fall differently in each process. A round's points have a slope. A coefficient is the median
-of the rounds, and ``low`` and ``high`` are their quartiles; where it depends on what is done (which host call, which
-code), the value is the mean over that, and the range takes in all of it.
+Everything is measured in several rounds, spread over minutes, because code and data fall differently in each process
+and other programs on the machine come and go: they make everything up to half as slow again, so only the rounds with
+the fastest plain requests count. A round's points have a slope. A coefficient is the median of the rounds, ``low`` and
+``high`` are the least and the greatest; where it depends on what is done (which host call, which code), the value is
+the mean over that, and the range takes in all of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean, quantiles
+from statistics import fmean, median
 
 from meshsim.cost.profile import Coefficient, Profile
 from meshsim.reference import specimens
@@ -30,8 +31,8 @@ from meshsim.reference.bench import Bench
 from meshsim.reference.envoy import envoy_version
 from meshsim.reference.rounds import FEW, LENGTH, TIMES, Round, loads, memories, slope, timelines
 
-#: Rounds over everything.
-ROUNDS = 6
+#: Rounds over everything, of less than half a minute each, and how many of them count.
+ROUNDS, QUIET = 7, 4
 #: What each coefficient is: its unit, and how it was measured.
 MEANINGS = {
     "v8_start_ns": ("ns", "Log time stamps: the first base VM of a process over the later ones, all of a tiny module."),
@@ -102,9 +103,8 @@ def coefficient(name: str, rounds: Sequence[Round]) -> Coefficient:
     points = {
         kind: tuple(tuple((x, round(y, 1)) for x, y in each[name][kind]) for each in rounds) for kind in rounds[0][name]
     }
-    quartiles = [quantiles(map(slope, by_round), n=4, method="inclusive") for by_round in points.values()]
-    lows, medians, highs = zip(*quartiles, strict=True)
-    value, low, high = fmean(medians), min(lows), max(highs)
+    slopes = [[slope(each) for each in by_round] for by_round in points.values()]
+    value, low, high = fmean(map(median, slopes)), min(map(min, slopes)), max(map(max, slopes))
     return Coefficient(_rounded(value), unit, _rounded(low), _rounded(high), how, points)
 
 
@@ -118,7 +118,10 @@ def measure(name: str, say: Callable[[str], object]) -> Profile:
         rounds = []
         for number in range(1, ROUNDS + 1):
             rounds.append({name: points for part in parts for name, points in next(part).items()})
-            say(f"{time.monotonic() - began:4.0f} s  round {number} of {ROUNDS}")
+            say(
+                f"{time.monotonic() - began:4.0f} s  round {number} of {ROUNDS}: {_plain_ns(rounds[-1]):.0f} ns a request"
+            )
+    rounds = sorted(rounds, key=_plain_ns)[:QUIET]
     return Profile(name, {each: coefficient(each, rounds) for each in MEANINGS}, {"envoy": envoy} | machine())
 
 
@@ -144,6 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out.write_text(profile.to_json(), encoding="utf-8")
     for name, each in profile.coefficients.items():
         print(f"{name:27}{each.value:>12g} {each.unit:10} ({each.low:g} to {each.high:g})", file=sys.stderr)
+
+
+def _plain_ns(measured: Round) -> float:
+    """How fast the machine was in a round. No coefficient but its own is made of these requests."""
+    return slope(measured["request_ns"]["direct response"])
 
 
 def _rounded(value: float) -> float:

@@ -70,8 +70,8 @@ def test_without_the_real_envoy_it_says_so(alone: Showing) -> None:
 def test_with_the_real_envoy_it_gives_the_verdict(first: Scenario) -> None:
     showing = show(first, concurrency=2)
     assert showing.identical, showing.comparison_text
-    text = report(showing)
-    assert f"identical to the real Envoy {showing.real.version}" in text if showing.real else False
+    assert showing.real is not None
+    assert f"identical to the real Envoy {showing.real.version}" in report(showing)
 
 
 def test_what_a_guest_says_stays_text(alone: Showing) -> None:

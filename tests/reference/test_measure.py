@@ -18,9 +18,9 @@ def test_a_coefficient_is_the_mean_over_kinds_of_the_median_round() -> None:
     assert got.value == pytest.approx((101 + 11) / 2)
 
 
-def test_a_coefficient_ranges_over_the_middle_half_of_the_rounds_of_all_kinds() -> None:
-    got = measure.coefficient("host_call_ns", rounds((100, 10), (110, 11), (120, 12), (130, 13), (999, -99)))
-    assert (got.low, got.high) == (10, 130)
+def test_a_coefficient_ranges_over_all_rounds_of_all_kinds() -> None:
+    got = measure.coefficient("host_call_ns", rounds((100, 10), (300, 30), (101, 11)))
+    assert (got.low, got.high) == (10, 300)
 
 
 def test_a_coefficient_keeps_its_points_to_a_tenth() -> None:
@@ -39,7 +39,7 @@ def test_the_profile_that_ships_is_of_this_measurement() -> None:
 def test_the_values_that_ship_come_from_their_points() -> None:
     for name, each in default_profile().coefficients.items():
         again = measure.coefficient(
-            name, [{name: {kind: by_round[n] for kind, by_round in each.points.items()}} for n in range(measure.ROUNDS)]
+            name, [{name: {kind: by_round[n] for kind, by_round in each.points.items()}} for n in range(measure.QUIET)]
         )
         assert (again.value, again.low, again.high) == pytest.approx((each.value, each.low, each.high), rel=0.01), name
 

@@ -218,26 +218,15 @@ _THRESHOLDS = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
 WITHHELD: Mapping[str, frozenset[str]] = {
     _HCM: frozenset(
         (
-            "add_user_agent",
-            "append_x_forwarded_port",
             "local_reply_config",
-            "merge_slashes",
-            "normalize_path",
-            "path_with_escaped_slashes_action",
             "proxy_100_continue",
-            "strip_any_host_port",
-            "strip_matching_host_port",
-            "strip_trailing_host_dot",
         )
     ),
     "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
     "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
-    "envoy.config.core.v3.HttpProtocolOptions": frozenset(
-        ("headers_with_underscores_action", "max_headers_count", "max_requests_per_connection", "max_stream_duration")
-    ),
-    "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("allow_custom_methods", "send_fully_qualified_url")),
+    "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_requests_per_connection", "max_stream_duration")),
+    "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
-    "envoy.config.route.v3.RouteConfiguration": frozenset(("internal_only_headers",)),
     "envoy.config.route.v3.VirtualHost": frozenset(
         (
             "include_attempt_count_in_response",
@@ -272,10 +261,6 @@ UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
 """Values of modelled fields that are not modelled."""
 
 DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool]] = {
-    (_HCM, "add_user_agent"): frozenset((False,)),
-    (_HCM, "normalize_path"): frozenset((False,)),
-    (_HCM, "path_with_escaped_slashes_action"): frozenset(("KEEP_UNCHANGED",)),
-    (_HCM, "strip_any_host_port"): frozenset((False,)),
     ("envoy.config.listener.v3.Listener", "use_original_dst"): frozenset((False,)),
     ("envoy.config.listener.v3.Listener", "bind_to_port"): frozenset((True,)),
     ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): frozenset((False,)),

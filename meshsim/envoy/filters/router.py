@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.cluster import Cluster, Upstream, UpstreamFailure
+from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.http import Router as RouterConfig
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap
@@ -19,6 +19,7 @@ from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.redirect import REDIRECT_STATUS, direct_location, redirect_location
 from meshsim.envoy.routing import Match, rewrite
 from meshsim.envoy.stats import Counters
+from meshsim.envoy.upstream import Upstream, UpstreamFailure
 
 if TYPE_CHECKING:
     from meshsim.envoy.formatter import Values

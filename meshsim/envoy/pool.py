@@ -1,0 +1,97 @@
+"""Connections to one host, kept by one worker.
+
+Rules of Envoy's connection pool for HTTP/1.1: a request takes a connection that is ready, the one used last; without
+one it waits, and as many connections are begun as requests wait. Whatever becomes ready serves the request that has
+waited longest. A connection whose request has left is kept all the same. When connecting fails, everybody who waits
+is told, the youngest first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from meshsim.envoy.threads import Thread
+from meshsim.envoy.wire import LOOPBACK_NS, Part, Socket
+
+
+class Waiting(Protocol):
+    """A request that wants a connection."""
+
+    def connected(self, socket: Socket) -> None:
+        """Take a connection."""
+
+    def refused(self) -> None:
+        """There is none to be had."""
+
+
+class _Idle:
+    """Nobody waits at this end."""
+
+    def on_read(self, parts: list[Part]) -> None:
+        """Nothing is expected."""
+
+    def on_close(self) -> None:
+        """The socket knows."""
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """The connections of one worker to one host; ``connect`` gives the near end of a new one, None when refused."""
+
+    thread: Thread
+    connect: Callable[[], Socket | None]
+    _ready: list[Socket] = field(default_factory=list)
+    _waiting: deque[Waiting] = field(default_factory=deque)
+    _connecting: int = 0
+
+    def get(self, request: Waiting) -> None:
+        """Give a connection, now or when there is one."""
+        socket = self._take_ready()
+        if socket is not None:
+            request.connected(socket)
+            return
+        self._waiting.append(request)
+        if self._connecting < len(self._waiting):
+            self._connecting += 1
+            self.thread.post(self._connect, LOOPBACK_NS)
+
+    def leave(self, request: Waiting) -> None:
+        """Wait no more."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+
+    def release(self, socket: Socket) -> None:
+        """Take a connection back whose exchange is over."""
+        socket.reader = _Idle()
+        self._ready.append(socket)
+        if self._waiting:
+            self.thread.post(self._serve)
+
+    def _take_ready(self) -> Socket | None:
+        while self._ready:
+            socket = self._ready.pop()
+            if not socket.closed:
+                return socket
+        return None
+
+    def _connect(self) -> None:
+        self._connecting -= 1
+        socket = self.connect()
+        if socket is None:
+            refused, self._waiting = self._waiting, deque()
+            for request in reversed(refused):
+                request.refused()
+            return
+        socket.reader = _Idle()
+        self._ready.append(socket)
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._waiting:
+            socket = self._take_ready()
+            if socket is None:
+                return
+            self._waiting.popleft().connected(socket)
