@@ -59,6 +59,19 @@ class HttpAnswer:
     trailers: HeaderMap | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a module can read while it is told of a callout's course."""
+
+    root_id: int = 0
+    answer: HttpAnswer | None = None
+    message: bytes | None = None
+    initial: HeaderMap | None = None
+    trailing: HeaderMap | None = None
+
+
+_NOTHING = Shown()
+
 #: Takes the answer of an HTTP callout, or None when there is none.
 Done = Callable[[HttpAnswer | None], None]
 Cancel = Callable[[], None]
@@ -70,26 +83,18 @@ class Callouts:
 
     Attributes
     ----------
-    answer : HttpAnswer or None
-        The answer that the module is being told of; ``told`` is its root context's number.
     statuses : dict of int to Status
         Status code that ``proxy_get_status`` gives, by root context. Seen in Envoy 1.40: it stays when it is set once.
     message : bytes
         The message beside it, while the module is told.
-    grpc_message, initial_metadata, trailing_metadata
-        What a gRPC call has brought, while the module is told of it.
     """
 
     _open: dict[int, Cancel] = field(default_factory=dict)
     _grpc: dict[int, GrpcHandle] = field(default_factory=dict)
     _next: dict[Kind, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in Kind})
-    answer: HttpAnswer | None = None
+    _shown: Shown | None = None
     statuses: dict[int, int] = field(default_factory=dict)
     message: bytes = b""
-    told: int = 0
-    grpc_message: bytes | None = None
-    initial_metadata: HeaderMap | None = None
-    trailing_metadata: HeaderMap | None = None
 
     def new_token(self, kind: Kind) -> int:
         """Give the next token of a kind."""
@@ -120,22 +125,35 @@ class Callouts:
         """Tell the module of an answer, or (None) that there is none; nothing for a callout that was cancelled."""
         if self._open.pop(token, None) is None:
             return
-        self.answer = answer
         if answer is None:
             self.statuses[root.id], self.message = Status.BROKEN_CONNECTION, b"reset"
         sizes = (0, 0, 0) if answer is None else _sizes(answer)
-        # Cleared before anything that the module asks for in the callback happens, as in Envoy.
-        self.told = root.id
-        root.wasm.after_call(self._forget_answer)
+        self.show(root, answer=answer)
         root.http_call_response(token, *sizes)
         self.message = b""
 
-    def _forget_answer(self) -> None:
-        self.answer = None
+    def show(
+        self,
+        root: Context,
+        *,
+        answer: HttpAnswer | None = None,
+        message: bytes | None = None,
+        initial: HeaderMap | None = None,
+        trailing: HeaderMap | None = None,
+    ) -> None:
+        """Let a root context read what has come, in the callback that follows.
 
-    def answer_for(self, root: Context) -> HttpAnswer | None:
-        """The answer that the module is being told of, if it belongs to this root context."""
-        return self.answer if self.told == root.id else None
+        It is gone before anything happens that the module asks for in the callback, as in Envoy.
+        """
+        self._shown = Shown(root.id, answer, message, initial, trailing)
+        root.wasm.after_call(self._hide)
+
+    def _hide(self) -> None:
+        self._shown = None
+
+    def shown_to(self, root: Context) -> Shown:
+        """Return what a root context can read now."""
+        return self._shown if self._shown and self._shown.root_id == root.id else _NOTHING
 
     def cancel_all(self) -> None:
         """Cancel what is under way: the VM ends."""

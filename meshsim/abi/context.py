@@ -93,13 +93,13 @@ class Context:
                 self.configuration_visible = False
         self.created = True
 
-    def start(self, vm_configuration_bytes: int) -> bool:
+    def start(self) -> bool:
         """Run ``proxy_on_context_create`` and ``proxy_on_vm_start`` of a root context; False refuses.
 
         Envoy runs the second even when the first has trapped.
         """
         self.create()
-        return self._accepts("proxy_on_vm_start", vm_configuration_bytes, even_failed=True)
+        return self._accepts("proxy_on_vm_start", len(self.wasm.vm_configuration), even_failed=True)
 
     def configure(self) -> bool:
         """Run ``proxy_on_configure`` of a root context; False (or a trap) refuses; a failed VM is not asked."""

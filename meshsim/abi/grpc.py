@@ -126,9 +126,8 @@ class _Told:
     def _tell_message(self, message: bytes) -> None:
         if not self._callouts.is_open(self._token):
             return
-        self._callouts.grpc_message = message
+        self._callouts.show(self._root, message=message)
         self._root.grpc_receive(self._token, len(message))
-        self._callouts.grpc_message = None
 
 
 class UnaryEvents(_Told):
@@ -166,16 +165,14 @@ class StreamEvents(_Told):
     def initial_metadata(self, metadata: HeaderMap) -> None:
         """Tell of the first metadata, at once."""
         if self._callouts.is_open(self._token):
-            self._callouts.initial_metadata = metadata
+            self._callouts.show(self._root, initial=metadata)
             self._root.grpc_initial_metadata(self._token, len(metadata.pairs()))
-            self._callouts.initial_metadata = None
 
     def trailing_metadata(self, metadata: HeaderMap) -> None:
         """Tell of the last metadata, at once."""
         if self._callouts.is_open(self._token):
-            self._callouts.trailing_metadata = metadata
+            self._callouts.show(self._root, trailing=metadata)
             self._root.grpc_trailing_metadata(self._token, len(metadata.pairs()))
-            self._callouts.trailing_metadata = None
 
 
 def begin(root: Context, request: GrpcRequest, message: bytes | None) -> int | Status:

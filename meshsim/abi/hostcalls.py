@@ -434,7 +434,6 @@ class HostCalls:
     def _begin_grpc(
         self, target: bytes, path: str, pairs: list[Pair], message: bytes | None, timeout_ms: int | None, token_out: int
     ) -> int:
-        self._read(token_out, 4)
         service = grpc.read_service(target, self._host.has_cluster)
         if service is None:
             return Status.PARSE_FAILURE
@@ -463,6 +462,8 @@ class HostCalls:
             if stream is None:
                 return Status.NOT_FOUND
             stream.close()
+            if stream.over:
+                self._wasm.callouts.forget(token)
             return _OK
         return self.proxy_grpc_cancel(token)
 

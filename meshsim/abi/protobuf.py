@@ -1,6 +1,6 @@
-"""The protobuf wire format, as far as messages between guests and host need it.
+r"""The protobuf wire format, as far as messages between guests and host need it.
 
->>> parse(b"\\x0a\\x01x\\x10\\x05")
+>>> parse(b"\x0a\x01x\x10\x05")
 [(1, 2, b'x'), (2, 0, 5)]
 """
 

@@ -198,12 +198,12 @@ class ProxyWasm:
 
     # -- contexts ---
 
-    def start_plugin(self, plugin: Plugin, host: ContextHost) -> bool:
-        """Give a plugin its root context (or start the one it has again); False when the module refuses."""
+    def root_context(self, plugin: Plugin, host: ContextHost) -> Context:
+        """Return a plugin's root context, made when it is first asked for."""
         root = self.roots.get(plugin.key)
         if root is None:
             root = self.roots[plugin.key] = self.add_context(plugin, host)
-        return root.start(len(self.vm_configuration))
+        return root
 
     def add_context(self, plugin: Plugin, host: ContextHost, parent: Context | None = None) -> Context:
         """Make a context under the next free number; the module is not told yet."""

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
 #: Bits of ``response.flags``: Envoy's ``CoreResponseFlag``.
-FLAG_BITS = {"UH": 1, "UT": 2, "UF": 5, "UC": 6, "UR": 4, "NR": 8, "DC": 14, "UPE": 23, "NC": 24, "DPE": 18}
-FLAG_BITS |= {"URX": 15, "SI": 16, "IH": 17}
+FLAG_BITS = {
+    **{"UH": 1, "UT": 2, "UR": 4, "UF": 5, "UC": 6, "NR": 8, "DC": 14, "URX": 15},
+    **{"SI": 16, "IH": 17, "DPE": 18, "UPE": 23, "NC": 24},
+}
 
 
 class PluginNames(Protocol):

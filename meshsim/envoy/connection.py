@@ -164,7 +164,9 @@ class ServerConnection:
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Close, or make room for the next stream."""
         stream.info.ended_ns = self._host.thread.now_ns
-        if reset or self._close_wanted:
+        if reset:
+            self._socket.cut()
+        elif self._close_wanted:
             self._socket.close()
         self._stream = None
         if self._unread and not self._socket.closed:

@@ -19,7 +19,7 @@ from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN, LocalReply
 from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
 
 _FRAME = struct.Struct(">BI")
-_OK, _INTERNAL = 0, 13
+_INTERNAL = 13
 _HTTP_OK = 200
 _MAX_TIMEOUT_DIGITS = 99_999_999
 
@@ -164,6 +164,5 @@ class GrpcCall:
         self._close(status, b"", details)
 
     def _close(self, status: int, message: bytes, details: str) -> None:
-        if status != _OK:
-            message = message + b"{%s}" % details.encode() if message else details.encode()
+        message = message + b"{%s}" % details.encode() if message else details.encode()
         self._events.closed(status, message)

@@ -157,20 +157,16 @@ class ThreadPlugin:
         self.streams = 0
         self.loaded_ns = host.thread.now_ns
         vm.users += 1
+        self.root: Context = vm.wasm.root_context(spec.plugin, RootHost(self))
 
     @property
     def wasm(self) -> ProxyWasm:
         """The VM's Proxy-Wasm side."""
         return self.vm.wasm
 
-    @property
-    def root(self) -> Context:
-        """The plugin's root context."""
-        return self.wasm.roots[self.spec.plugin.key]
-
     def start(self) -> bool:
-        """Make the root context and run ``proxy_on_vm_start``; False refuses."""
-        return self.wasm.start_plugin(self.spec.plugin, RootHost(self))
+        """Run ``proxy_on_vm_start`` in the root context; False refuses."""
+        return self.root.start()
 
     def configure(self) -> bool:
         """Run ``proxy_on_configure``; False refuses."""
@@ -200,25 +196,24 @@ class ThreadPlugin:
 
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """Return a map that does not belong to a stream: what a callout has brought."""
-        callouts = self.wasm.callouts
-        answer = callouts.answer_for(self.root)
+        shown = self.wasm.callouts.shown_to(self.root)
         match kind:
             case HeaderMapType.GRPC_INITIAL_METADATA:
-                return callouts.initial_metadata
+                return shown.initial
             case HeaderMapType.GRPC_TRAILING_METADATA:
-                return callouts.trailing_metadata
+                return shown.trailing
             case HeaderMapType.HTTP_CALL_RESPONSE_HEADERS:
-                return answer.headers if answer else None
+                return shown.answer.headers if shown.answer else None
             case HeaderMapType.HTTP_CALL_RESPONSE_TRAILERS:
-                return answer.trailers if answer else None
+                return shown.answer.trailers if shown.answer else None
         return None
 
     def _find(self, kind: BufferType) -> Buffer | None:
         if kind is BufferType.HTTP_CALL_RESPONSE_BODY:
-            answer = self.wasm.callouts.answer_for(self.root)
+            answer = self.wasm.callouts.shown_to(self.root).answer
             return ReadOnlyBuffer(answer.body) if answer else None
         if kind is BufferType.GRPC_CALL_MESSAGE:
-            return ReadOnlyBuffer(self.wasm.callouts.grpc_message or b"")
+            return ReadOnlyBuffer(self.wasm.callouts.shown_to(self.root).message or b"")
         if kind is BufferType.VM_CONFIGURATION:
             return ReadOnlyBuffer(self.spec.vm_configuration)
         if kind is BufferType.PLUGIN_CONFIGURATION:

@@ -3,7 +3,7 @@
 Rules of Envoy's connection pool for HTTP/1.1: a request takes a connection that is ready, the one used last; without
 one it waits, and as many connections are begun as requests wait. Whatever becomes ready serves the request that has
 waited longest. A connection whose request has left is kept all the same. When connecting fails, everybody who waits
-is told, the youngest first.
+is told.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Pool:
         socket = self.connect()
         if socket is None:
             refused, self._waiting = self._waiting, deque()
-            for request in reversed(refused):
+            for request in refused:
                 request.refused()
             return
         socket.reader = _Idle()

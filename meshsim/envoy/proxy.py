@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from time import gmtime, strftime
 from typing import NamedTuple
@@ -217,7 +218,7 @@ class Envoy:
         """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
         self.load_plugins()
         for worker in self.workers:
-            worker.thread.post_at(lambda w=worker: self._start_worker(w), self.main.thread.idle_from_ns)
+            worker.thread.post_at(partial(self._start_worker, worker), self.main.thread.idle_from_ns)
         self.kernel.run(self.main.thread.idle_from_ns)
         self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
 

@@ -15,7 +15,15 @@ from urllib.parse import parse_qsl
 
 from meshsim.envoy.config.core import HeaderValueOption
 from meshsim.envoy.config.matcher import HeaderMatcher
-from meshsim.envoy.config.route import FilterConfig, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost
+from meshsim.envoy.config.route import (
+    ClusterWeight,
+    FilterConfig,
+    Route,
+    RouteAction,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+)
 from meshsim.envoy.headers import HeaderMap
 
 
@@ -40,12 +48,12 @@ class Match:
     host: VirtualHost
     configuration: RouteConfiguration
     cluster: str | None = None
-    weighted: HeaderEdits | None = None
+    weighted: ClusterWeight | None = None
 
     def filter_config(self, name: str) -> FilterConfig | None:
         """What the most specific level says about a filter."""
-        for level in (self.route, self.host, self.configuration):
-            if name in level.typed_per_filter_config:
+        for level in (self.weighted, self.route, self.host, self.configuration):
+            if level is not None and name in level.typed_per_filter_config:
                 return level.typed_per_filter_config[name]
         return None
 
@@ -192,7 +200,7 @@ def _query_matches(match: RouteMatch, query: str) -> bool:
     return all(condition.matches(first.get(condition.name)) for condition in match.query_parameters)
 
 
-def _cluster_of(action: RouteAction, headers: HeaderMap, random: Random) -> tuple[str, HeaderEdits | None]:
+def _cluster_of(action: RouteAction, headers: HeaderMap, random: Random) -> tuple[str, ClusterWeight | None]:
     if action.weighted_clusters is not None:
         clusters = action.weighted_clusters.clusters
         weights = [cluster.weight or 0 for cluster in clusters]
@@ -212,7 +220,7 @@ def rewrite(match: Match, headers: HeaderMap, *, keep_original: bool) -> None:
     action = match.route.route
     assert action
     target = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
-    _rewrite_host(action, headers, keep_original)
+    _rewrite_host(match, action, headers, keep_original)
     rewritten = _rewritten_path(match.route, action, target)
     if rewritten != target:
         if keep_original:
@@ -220,17 +228,34 @@ def rewrite(match: Match, headers: HeaderMap, *, keep_original: bool) -> None:
         headers.put(b":path", rewritten.encode("utf-8", "surrogateescape"))
 
 
-def _rewrite_host(action: RouteAction, headers: HeaderMap, keep_original: bool) -> None:
-    new = (action.host_rewrite_literal or "").encode()
-    if not new and action.host_rewrite_header:
-        new = headers.get(action.host_rewrite_header.lower().encode()) or b""
+def _rewrite_host(match: Match, action: RouteAction, headers: HeaderMap, keep_original: bool) -> None:
+    """Change the host as the weighted cluster says, which leaves no trace, and then as the route says."""
+    if match.weighted is not None and match.weighted.host_rewrite_literal:
+        new = match.weighted.host_rewrite_literal.encode()
+        set_host(headers, new, forwarded=action.append_x_forwarded_host, keep_original=False)
+    new = _new_host(action, headers)
+    if new:
+        set_host(headers, new, forwarded=action.append_x_forwarded_host, keep_original=keep_original)
+
+
+def _new_host(action: RouteAction, headers: HeaderMap) -> bytes:
+    """What the route makes of the host; empty when it stays."""
+    if action.host_rewrite_header:
+        return headers.get(action.host_rewrite_header.lower().encode()) or b""
+    if action.host_rewrite_path_regex is not None:
+        path = (headers.get(b":path") or b"").partition(b"?")[0]
+        text = action.host_rewrite_path_regex.apply(path.decode("utf-8", "surrogateescape"))
+        return text.encode("utf-8", "surrogateescape")
+    return (action.host_rewrite_literal or "").encode()
+
+
+def set_host(headers: HeaderMap, new: bytes, *, forwarded: bool, keep_original: bool) -> None:
+    """Change the host; the old one stays in Envoy's own header, or in ``x-forwarded-host``, when that is wanted."""
     old = headers.get(b":authority") or b""
-    if not new:
-        return
-    if action.append_x_forwarded_host:
-        headers.add(b"x-forwarded-host", old)
     if keep_original:
         headers.put(b"x-envoy-original-host", old)
+    if forwarded:
+        headers.add(b"x-forwarded-host", old)
     headers.put(b":authority", new)
 
 

@@ -2,8 +2,8 @@
 
 Not bytes but parts of messages travel here: a head, pieces of a body, an end. What matters to filters is kept:
 everything that one task writes arrives in one read, pieces that arrive in one read are one piece, and a body that
-is framed by its length ends where the length says, whatever was meant. In HTTP/2 each piece arrives by itself, and
-the last one says that it is.
+is framed by its length ends where the length says, whatever was meant. In HTTP/2 the last piece says that it is the
+last, and what was written and not sent when a stream is cut never leaves.
 """
 
 from __future__ import annotations
@@ -114,6 +114,12 @@ class Socket:
             self._out.append(part)
             self._flush_later()
 
+    def cut(self) -> None:
+        """Close this end at once: in HTTP/2 a stream that is cut takes with it what has not left yet."""
+        if self.http2:
+            self._out.clear()
+        self.close()
+
     def close(self) -> None:
         """Close this end, behind what has been written."""
         if not self.closed:
@@ -162,8 +168,7 @@ class MessageReader:
     """Cuts what arrives into a message's pieces, as Envoy's HTTP/1 codec does.
 
     Body bytes of one read are one piece; the end of a message with a body is a piece of its own, empty.
-    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD). In HTTP/2 every piece
-    is one for itself.
+    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD).
     """
 
     sink: MessageSink
@@ -184,8 +189,10 @@ class MessageReader:
                 case Head():
                     self._begin(part)
                 case Data() if self.http2:
-                    self.complete = part.end
-                    self.sink.data(BodyBuffer(bytearray(part.data)), part.end)
+                    pending.data += part.data
+                    if part.end:
+                        self.complete = True
+                        self.sink.data(pending, True)
                 case Data():
                     piece = part.data if self._left is None else part.data[: self._left]
                     pending.data += piece

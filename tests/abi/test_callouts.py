@@ -29,7 +29,7 @@ def host() -> FakeHost:
 @pytest.fixture
 def wasm(make_wasm: MakeWasm, host: FakeHost) -> ProxyWasm:
     wasm = make_wasm(module(BODY, CALL), host)
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     wasm.current = wasm.acting = wasm.add_context(PLUGIN, FakeStream(), wasm.roots["key"])
     return wasm
 

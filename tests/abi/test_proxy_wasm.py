@@ -44,7 +44,7 @@ def test_a_module_without_a_known_marker_is_refused(text: str) -> None:
 def test_the_life_of_a_root_context(make_wasm: MakeWasm) -> None:
     host = FakeHost().traced()
     wasm = make_wasm(module(LIFE), host)
-    assert wasm.start_plugin(PLUGIN, FakeStream())
+    assert wasm.root_context(PLUGIN, FakeStream()).start()
     assert wasm.roots["key"].configure()
     wasm.roots["key"].tick()
     wasm.shut_down_plugin("key")
@@ -63,7 +63,7 @@ def test_the_life_of_a_root_context(make_wasm: MakeWasm) -> None:
 def test_a_callback_that_is_not_there_agrees_and_leaves_no_line(make_wasm: MakeWasm) -> None:
     host = FakeHost().traced()
     wasm = make_wasm(module(), host)
-    assert wasm.start_plugin(PLUGIN, FakeStream())
+    assert wasm.root_context(PLUGIN, FakeStream()).start()
     assert wasm.roots["key"].configure()
     wasm.shut_down_plugin("key")
     assert host.lines() == []
@@ -72,7 +72,7 @@ def test_a_callback_that_is_not_there_agrees_and_leaves_no_line(make_wasm: MakeW
 def test_an_equal_plugin_shares_the_root_and_another_gets_the_next_number(make_wasm: MakeWasm) -> None:
     wasm = make_wasm(module(LIFE))
     for plugin in (PLUGIN, PLUGIN, Plugin("q", "r", "vm", key="other")):
-        assert wasm.start_plugin(plugin, FakeStream())
+        assert wasm.root_context(plugin, FakeStream()).start()
     assert {key: root.id for key, root in wasm.roots.items()} == {"key": 1, "other": 2}
     stream = wasm.add_context(PLUGIN, FakeStream(), wasm.roots["other"])
     assert (stream.id, stream.root.id) == (3, 2)
@@ -84,7 +84,7 @@ def test_an_equal_plugin_shares_the_root_and_another_gets_the_next_number(make_w
 )
 def test_zero_and_a_trap_refuse(make_wasm: MakeWasm, callback: str, body: str, accepted: bool) -> None:
     wasm = make_wasm(module(f'(func (export "{callback}") (param i32 i32) (result i32) {body})'))
-    taken = wasm.start_plugin(PLUGIN, FakeStream()) and wasm.roots["key"].configure()
+    taken = wasm.root_context(PLUGIN, FakeStream()).start() and wasm.roots["key"].configure()
     assert taken is accepted
 
 
@@ -95,7 +95,7 @@ def test_a_trap_fails_the_vm_for_good(make_wasm: MakeWasm) -> None:
     )
     failed: list[FailState] = []
     wasm.on_fail.append(lambda: failed.append(wasm.fail_state))
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     root = wasm.roots["key"]
     root.tick()
     assert failed == [FailState.RUNTIME_ERROR]
@@ -120,7 +120,7 @@ def test_a_trap_in_the_allocator_fails_the_vm_but_the_callback_goes_on(make_wasm
     ).replace("(i32.const 4096)", "unreachable")
     wasm = make_wasm(text, host)
     stream = FakeStream(buffers={BufferType.PLUGIN_CONFIGURATION: Body(b"abc")})
-    wasm.start_plugin(PLUGIN, stream)
+    wasm.root_context(PLUGIN, stream).start()
     assert wasm.roots["key"].configure()
     assert wasm.fail_state is FailState.RUNTIME_ERROR
     assert host.lines()[-3:] == [
@@ -222,7 +222,7 @@ def test_a_root_that_waits_ends_with_proxy_done(make_wasm: MakeWasm) -> None:
         '"proxy_on_done") (param i32) (result i32) (i32.const 0)',
     ).replace('"proxy_on_tick") (param i32)', '"proxy_on_tick") (param i32) (drop (call $done))')
     wasm = make_wasm(module(body, done), host)
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     root = wasm.roots["key"]
     root.tick()
     assert "[vm<-host] env.proxy_done return: 1" in host.lines()
@@ -248,7 +248,7 @@ def test_the_effective_context_lasts_for_one_entry(make_wasm: MakeWasm) -> None:
         (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0))))"""
     effective = '(import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))'
     wasm = make_wasm(module(body, LOG + effective), host)
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     root = wasm.roots["key"]
     stream = wasm.add_context(PLUGIN, FakeStream(), root)
     root.tick()
@@ -305,7 +305,7 @@ def test_capabilities_hide_callbacks_and_refuse_host_functions(make_wasm: MakeWa
         + '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))'
     )
     wasm = make_wasm(module(body, imports), host, capabilities=frozenset({"proxy_on_tick"}))
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     wasm.roots["key"].tick()
     returns = [line for line in host.lines() if line.startswith("[vm<-host]")]
     assert [line.rpartition(" ")[2] for line in returns] == ["10", "76", "void"]
@@ -322,7 +322,7 @@ def test_a_guest_that_runs_for_ever_ends_by_its_fuel(make_wasm: MakeWasm) -> Non
     host = FakeHost()
     text = module('(func (export "proxy_on_tick") (param i32) (loop $l (br $l)))')
     wasm = make_wasm(text, host, limits=Limits(fuel_per_call=10_000))
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     wasm.roots["key"].tick()
     assert wasm.fail_state is FailState.RUNTIME_ERROR
     assert host.reports[0][1].startswith("Function: proxy_on_tick failed")
@@ -340,7 +340,7 @@ def test_an_error_of_the_host_leaves_the_vm_as_it_was_before_the_call(make_wasm:
     imports = '(import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))'
     body = '(func (export "proxy_on_tick") (param i32) (drop (call $cancel (i32.const 0))))'
     wasm = make_wasm(module(body, imports))
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     with pytest.raises(NotModelled, match="proxy_grpc_cancel"):
         wasm.roots["key"].tick()
     assert wasm.current is wasm.vm_context

@@ -25,7 +25,7 @@ def tick(make_wasm: MakeWasm, body: str, host: FakeHost, name: str = "") -> Prox
         f'(table $t 1 funcref) (table $t2 1 funcref) (func {name} (export "proxy_on_tick") (param i32) {body})'
     )
     wasm = make_wasm(text, host)
-    wasm.start_plugin(PLUGIN, FakeStream())
+    wasm.root_context(PLUGIN, FakeStream()).start()
     wasm.roots["key"].tick()
     return wasm
 

@@ -124,6 +124,7 @@ class RouteAction(Message):
     host_rewrite_literal: str | None = None
     auto_host_rewrite: bool | None = None
     host_rewrite_header: str | None = None
+    host_rewrite_path_regex: RegexMatchAndSubstitute | None = None
     append_x_forwarded_host: bool = False
     timeout: DurationNs | None = None
     idle_timeout: DurationNs | None = None
