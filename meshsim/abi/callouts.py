@@ -40,7 +40,6 @@ class HttpCall:
     cluster: str
     headers: list[Pair]
     body: bytes
-    trailers: list[Pair]
     timeout_ms: int
 
     @property

@@ -149,8 +149,11 @@ class UnaryEvents(_Told):
 
     def closed(self, status: int, message: bytes) -> None:
         """Tell of the message, or of the failure."""
-        if status or self._answer is None:
-            super().closed(status or _INTERNAL, message)
+        if status:
+            super().closed(status, message)
+            return
+        if self._answer is None:
+            super().closed(_INTERNAL, b"")
             return
         super().message(self._answer)
         self._root.wasm.when_idle(lambda: self._callouts.forget(self._token))

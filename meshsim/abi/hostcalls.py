@@ -375,9 +375,9 @@ class HostCalls:
         cluster = self._read(upstream, upstream_size)
         head = decode_pairs(self._read(headers, headers_size))
         content = self._read(body, body_size)
-        end = decode_pairs(self._read(trailers, trailers_size))
+        self._read(trailers, trailers_size)  # checked, and never sent
         self._write_u32(token_out, 0)
-        call = HttpCall(guest_text(cluster), head, content, end, timeout_ms)
+        call = HttpCall(guest_text(cluster), head, content, timeout_ms)
         if not call.is_whole or not self._host.has_cluster(call.cluster):
             return Status.BAD_ARGUMENT
         root, callouts = self._wasm.acting.root, self._wasm.callouts

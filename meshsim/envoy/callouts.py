@@ -30,18 +30,15 @@ class HttpCallout:
         self._sent_ns = 0
         self.over = False
 
-    def send(self, body: bytes, trailers: HeaderMap | None, timeout_ns: int) -> None:
-        """Send it; when it fails at once, :attr:`over` is True afterwards."""
+    def send(self, body: bytes, timeout_ns: int) -> None:
+        """Send it; when it fails at once, :attr:`over` is True afterwards. Envoy's client sends no trailers."""
         headers = self._headers
         headers.put(b"x-envoy-internal", b"true")
         if timeout_ns:
             headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
-        end = not body and trailers is None
-        self._upstream = self._cluster.request(self, headers.copy(), end, timeout_ns)
+        self._upstream = self._cluster.request(self, headers.copy(), not body, timeout_ns)
         if self._upstream and body:
-            self._upstream.send_data(body, trailers is None)
-        if self._upstream and trailers is not None:
-            self._upstream.send_trailers(trailers)
+            self._upstream.send_data(body, True)
         self._sent_ns = self._now_ns()
 
     def cancel(self) -> None:

@@ -109,8 +109,8 @@ class GrpcCall:
 
     def _take_headers(self, headers: HeaderMap, end: bool, details: str) -> None:
         self._begun = True
-        self._events.initial_metadata(HeaderMap() if end else headers)
         status = as_number(headers.get(b":status")) or 0
+        self._events.initial_metadata(headers if status == _HTTP_OK and not end else HeaderMap())
         if status != _HTTP_OK and not (end and b"grpc-status" in headers):
             self._break(GRPC_OF_HTTP.get(status, GRPC_UNKNOWN), details)
         elif end:

@@ -237,9 +237,8 @@ class ThreadHost:
         headers = HeaderMap(((key.lower(), value) for key, value in call.headers), Kind.REQUEST)
         if call.body:
             headers.put(b"content-length", b"%d" % len(call.body))
-        trailers = HeaderMap((key.lower(), value) for key, value in call.trailers) if call.trailers else None
         callout = HttpCallout(self.clusters[call.cluster], headers, lambda: self.thread.now_ns, done)
-        callout.send(call.body, trailers, call.timeout_ms * 1_000_000)
+        callout.send(call.body, call.timeout_ms * 1_000_000)
         return None if callout.over else callout.cancel
 
     # -- queues ---

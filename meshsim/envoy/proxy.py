@@ -223,7 +223,10 @@ class Envoy:
         self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
 
     def _start_worker(self, worker: ThreadHost) -> None:
+        worker.thread.post(self._listen)
         worker.load_plugins()
+
+    def _listen(self) -> None:
         self._listening = True
 
     def load_plugins(self, count: int | None = None) -> None:

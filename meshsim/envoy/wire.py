@@ -189,6 +189,9 @@ class MessageReader:
                 case Head():
                     self._begin(part)
                 case Data() if self.http2:
+                    if pending.data and part.end and not part.data:
+                        before, pending = pending, BodyBuffer()
+                        self.sink.data(before, False)
                     pending.data += part.data
                     if part.end:
                         self.complete = True

@@ -1,0 +1,29 @@
+"""``compress`` and ``uncompress``: zlib streams (RFC 1950) at zlib's own default level, byte for byte as in Envoy."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from meshsim.abi.constants import Status
+
+if TYPE_CHECKING:
+    from meshsim.abi.context import Context
+
+#: The most that one call may unpack to. Envoy has no bound of its own; a guest cannot hold more than its memory.
+MAX_BYTES = 1 << 30
+
+
+def compress(context: Context, data: bytes) -> bytes | Status:
+    """Pack bytes."""
+    return zlib.compress(data)
+
+
+def uncompress(context: Context, data: bytes) -> bytes | Status:
+    """Unpack bytes; SERIALIZATION_FAILURE when they are not one whole zlib stream."""
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(data, MAX_BYTES)
+    except zlib.error:
+        return Status.SERIALIZATION_FAILURE
+    return text if unpacker.eof else Status.SERIALIZATION_FAILURE
