@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Kinds of imports that no host function stands for: the VM makes them.
 _MADE_BY_VM = frozenset({"memory", "table"})
 
+_CLOCKS = frozenset({"proxy_get_current_time_nanoseconds", "clock_time_get"})
+
 HostCall = Callable[..., int | None]
 
 _TYPE_WORDS = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "v": "v128", "r": "funcref", "x": "externref"}
@@ -87,10 +89,15 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
     """
     if not wasm.may(name):
         return _denied(wasm, name)
+    meter = wasm.host.meter
+    # A clock charges for its readings itself.
+    charge = meter.host_call if meter is not None and name not in _CLOCKS else None
 
     def three(a: int, b: int, c: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
             raise wasm.forbidden()
+        if charge:
+            charge()
         try:
             return call(a, b, c)
         except Refusal as refusal:
@@ -99,6 +106,8 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
     def five(a: int, b: int, c: int, d: int, e: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
             raise wasm.forbidden()
+        if charge:
+            charge()
         try:
             return call(a, b, c, d, e)
         except Refusal as refusal:
@@ -107,6 +116,8 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
     def many(*arguments: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
             raise wasm.forbidden()
+        if charge:
+            charge()
         try:
             return call(*arguments)
         except Refusal as refusal:

@@ -118,8 +118,22 @@ class ContextHost(Protocol):
         """The VM has failed: end the stream as the plugin's policy says."""
 
 
+class Meter(Protocol):
+    """Turns what a VM does into time."""
+
+    def callback(self, fuel: int) -> None:
+        """A call into the module is over; the guest has burnt ``fuel`` in it."""
+
+    def host_call(self) -> None:
+        """The module has called the host."""
+
+
 class VmHost(Protocol):
     """The thread and process around one VM."""
+
+    @property
+    def meter(self) -> Meter | None:
+        """Who charges time, or None when time does not pass."""
 
     @property
     def shared_data(self) -> SharedData:

@@ -115,7 +115,9 @@ class ProxyWasm:
         self._after: deque[Callable[[], None]] = deque()
         self._callbacks: dict[str, Guest | None] = {}
         self._record = host.record
+        self._meter = host.meter
         self._calls = 0
+        self._burnt = 0
         self._limits = limits or Limits()
         self.capabilities = capabilities
         self._allocate: Guest | None = None
@@ -282,9 +284,17 @@ class ProxyWasm:
         finally:
             self.current, self.acting = current, acting
             self._calls -= 1
+            if not self._calls:
+                self._charge()
         if record:
             record(Crossing(Direction.VM_RETURNS, name, () if result is None else (result,)))
         return result
+
+    def _charge(self) -> None:
+        """Let the time pass that the call has taken; calls within it are part of it."""
+        if self._meter is not None:
+            burnt, self._burnt = self._burnt, self.vm.fuel_used
+            self._meter.callback(self._burnt - burnt)
 
     def settle(self) -> None:
         """After a callback: run what the module asked for meanwhile, and what that queues."""

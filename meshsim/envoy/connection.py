@@ -97,7 +97,8 @@ class ServerConnection:
         if address is not None:
             info.source = (address, 0)
         routed = self._host.route(headers) if answer is None else Routed()
-        stream = self._stream = Stream(self, info, self._host.filters(routed.match), self._host.limit_bytes, routed)
+        limit = max(self._host.limit_bytes, (routed.match and routed.match.buffer_limit) or 0)
+        stream = self._stream = Stream(self, info, self._host.filters(routed.match), limit, routed)
         if answer is None:
             stream.receive_headers(headers, end)
         else:

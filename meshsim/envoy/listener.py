@@ -74,6 +74,7 @@ class Listener:
 
     def _filters(self, host: ThreadHost, match: Match | None) -> list[HttpFilter]:
         filters: list[HttpFilter] = []
+        host.thread.spend(self.envoy.process.costs.request_ns)
         for config, use in self.uses:
             if _is_disabled(config, match):
                 continue
@@ -98,6 +99,8 @@ class Listener:
             self.envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
             lambda: host.thread.now_ns,
             formatter.values_of,
+            self.envoy.process.random("retries"),
+            self.envoy.host_name,
         )
 
 

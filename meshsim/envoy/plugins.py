@@ -175,6 +175,7 @@ class ThreadPlugin:
     def new_stream_context(self, host: ContextHost) -> Context:
         """Make a stream context; :meth:`release` when the stream ends."""
         self.streams += 1
+        self._host.thread.spend(self._host.process.costs.filter_ns)
         return self.wasm.add_context(self.spec.plugin, host, self.root)
 
     def release(self) -> None:
@@ -296,7 +297,7 @@ class PluginTable:
         code = self._load_code(spec, main)
         if code is not None:
             vm = Vm(main.new_wasm(code, spec), "base", main.thread.name, spec.vm_id)
-            main.thread.spend(self._process.costs.base_vm_ns(len(spec.code)))
+            main.thread.spend(self._process.costs.base_vm_ns(len(spec.code), first=not self._bases))
             if vm.wasm.initialize():
                 base = self._bases[spec.vm_key] = Base(spec, code, vm)
                 self._process.vms.append(vm)

@@ -272,6 +272,23 @@ class ThreadHost:
         self.emit(LogLine(level.envoy_name, text, False))
 
 
+class _Meter:
+    """Charges what VMs do to their thread, by the cost profile."""
+
+    def __init__(self, thread: Thread, costs: CostModel) -> None:
+        self._thread = thread
+        self._costs = costs
+        self._host_call_ns = costs.host_call_ns
+
+    def callback(self, fuel: int) -> None:
+        """Charge for entering the module and coming back, and for the guest's own code."""
+        self._thread.spend(self._costs.callback_ns + self._costs.guest_ns(fuel))
+
+    def host_call(self) -> None:
+        """Charge for a host call."""
+        self._thread.spend(self._host_call_ns)
+
+
 class _VmHost:
     """One VM's view of its thread."""
 
@@ -284,6 +301,7 @@ class _VmHost:
         self.shared_queues = process.shared_queues
         self.metric_values = process.metric_values
         self.log_level = int(LogLevel.TRACE)
+        self.meter = _Meter(host.thread, process.costs)
         self.record: Callable[[Event], None] | None = host.emit if process.recorder.level >= Level.ABI else None
         self.report = host.report
         self.now_ns = host.now_ns

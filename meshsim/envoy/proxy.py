@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from functools import cached_property
 from pathlib import Path
 from time import gmtime, strftime
 from typing import NamedTuple
@@ -310,6 +311,14 @@ class Envoy:
         hosts = [address for endpoint in config.endpoints() if (address := _endpoint_address(endpoint))]
         stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
         return Cluster(config.name, hosts, thread, stats, self.find, _keeps_trailers(config), _speaks_http2(config))
+
+    @cached_property
+    def _host_names(self) -> Mapping[str, Mapping[Address, str]]:
+        return {config.name: config.host_names() for config in self.bootstrap.static_resources.clusters}
+
+    def host_name(self, cluster: str, address: Address) -> str:
+        """Return the name of one of a cluster's hosts; empty for one without a name."""
+        return self._host_names.get(cluster, {}).get(address, "")
 
     def find(self, address: Address) -> Listening | None:
         """Find what listens at an address; names and wildcards of this machine are all one.

@@ -108,8 +108,8 @@ class Retries:
         """Whether the policy is for an answer like this."""
         if b"x-envoy-ratelimited" in headers:
             return "envoy-ratelimited" in self.conditions
-        status = as_number(headers.get(b":status") or b"") or 0
-        grpc_status = as_number(headers.get(b"grpc-status") or b"")
+        status = as_number(headers.get(b":status")) or 0
+        grpc_status = as_number(headers.get(b"grpc-status"))
         return (
             any(test(status) for name, test in _BY_STATUS.items() if name in self.conditions)
             or ("retriable-status-codes" in self.conditions and status in self.statuses)

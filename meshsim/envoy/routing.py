@@ -18,6 +18,7 @@ from meshsim.envoy.config.matcher import HeaderMatcher
 from meshsim.envoy.config.route import (
     ClusterWeight,
     FilterConfig,
+    RetryPolicy,
     Route,
     RouteAction,
     RouteConfiguration,
@@ -56,6 +57,25 @@ class Match:
             if level is not None and name in level.typed_per_filter_config:
                 return level.typed_per_filter_config[name]
         return None
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        """When the router tries again: the route's policy, else that of its virtual host."""
+        own = self.route.route.retry_policy if self.route.route else None
+        return own or self.host.retry_policy
+
+    @property
+    def buffer_limit(self) -> int | None:
+        """How much of a request's body may be kept (bytes), where the route or its virtual host says so."""
+        if self.route.route is None:
+            return None
+        given = (
+            self.route.request_body_buffer_limit,
+            self.route.per_request_buffer_limit_bytes,
+            self.host.request_body_buffer_limit,
+            self.host.per_request_buffer_limit_bytes,
+        )
+        return next((limit for limit in given if limit is not None), None)
 
     def levels(self) -> list[HeaderEdits]:
         """Header edits in the order in which they apply."""
@@ -232,7 +252,7 @@ def _rewrite_host(match: Match, action: RouteAction, headers: HeaderMap, keep_or
     """Change the host as the weighted cluster says, which leaves no trace, and then as the route says."""
     if match.weighted is not None and match.weighted.host_rewrite_literal:
         new = match.weighted.host_rewrite_literal.encode()
-        set_host(headers, new, forwarded=action.append_x_forwarded_host, keep_original=False)
+        set_host(headers, new, forwarded=False, keep_original=False)
     new = _new_host(action, headers)
     if new:
         set_host(headers, new, forwarded=action.append_x_forwarded_host, keep_original=keep_original)

@@ -36,12 +36,10 @@ class Timeouts:
         ``believe_expected`` says that the previous Envoy's expectation counts more than anything.
         """
         total = action.timeout if action and action.timeout is not None else _DEFAULT_NS
-        expected = _milliseconds(headers, _EXPECTED) if believe_expected else None
-        if expected is not None:
-            total = expected
-        else:
-            asked = _milliseconds(headers, _TOTAL)
-            total = total if asked is None else asked
+        source = _EXPECTED if believe_expected and _EXPECTED in headers else _TOTAL
+        asked = _milliseconds(headers, source)
+        total = total if asked is None else asked
+        if source is _TOTAL:
             headers.remove(_TOTAL)
         asked = _milliseconds(headers, _PER_TRY)
         per_try = (policy.per_try_timeout or 0) if policy and asked is None else asked or 0
@@ -60,5 +58,5 @@ class Timeouts:
 
 
 def _milliseconds(headers: HeaderMap, name: bytes) -> int | None:
-    number = as_number(headers.get(name) or b"")
+    number = as_number(headers.get(name))
     return None if number is None else number * _MS

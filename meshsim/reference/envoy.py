@@ -107,8 +107,12 @@ def run_envoy(
     bootstrap = Path(bootstrap_path)
     binary = find_envoy()
     for _ in range(3):
-        with _termination_as_exit(), tempfile.TemporaryDirectory(prefix="meshsim-envoy-") as folder:
-            run = _Run(binary, bootstrap, Path(folder), concurrency)
+        with (
+            _termination_as_exit(),
+            tempfile.TemporaryDirectory(prefix="meshsim-envoy-") as folder,
+            contextlib.ExitStack() as held,
+        ):
+            run = _Run(binary, bootstrap, Path(folder), concurrency, held)
             result = run.replay(requests, on_start)
         if result.ready or not any(_PORT_TAKEN in text for _, _, text in result.other):
             return result
@@ -118,10 +122,11 @@ def run_envoy(
 class _Run:
     """One process of the real Envoy and its files."""
 
-    def __init__(self, binary: str, bootstrap: Path, folder: Path, concurrency: int) -> None:
-        with _ports() as free_port:
-            self._moved = _move(bootstrap, free_port)
-            self._admin_port = free_port()
+    def __init__(
+        self, binary: str, bootstrap: Path, folder: Path, concurrency: int, held: contextlib.ExitStack
+    ) -> None:
+        self._moved = _move(bootstrap, lambda: _shared_port(held))
+        self._admin_port = _free_port()
         self._bootstrap = bootstrap
         self._config = folder / f"envoy{bootstrap.suffix}"
         self._config.write_text(self._moved.text, encoding="utf-8")
@@ -259,17 +264,23 @@ def _pause(process: subprocess.Popen[bytes], seconds: float) -> None:
             process.wait(seconds)
 
 
-@contextlib.contextmanager
-def _ports() -> Iterator[Callable[[], int]]:
-    """A source of free ports, all different; they stay bound until the block ends."""
-    with contextlib.ExitStack() as held:
+def _shared_port(held: contextlib.ExitStack) -> int:
+    """A port that nobody else is given while ``held`` lasts.
 
-        def free_port() -> int:
-            probe = held.enter_context(socket.socket())
-            probe.bind((LOOPBACK, 0))
-            return int(probe.getsockname()[1])
+    Envoy binds its listeners with SO_REUSEPORT: two Envoys that run side by side could get one port and answer each
+    other's requests. So it stays bound here too, in the same way; a socket that does not listen gets no connections.
+    """
+    probe = held.enter_context(socket.socket())
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    probe.bind((LOOPBACK, 0))
+    return int(probe.getsockname()[1])
 
-        yield free_port
+
+def _free_port() -> int:
+    """A port that is free now; who takes it before Envoy does makes Envoy leave, and the run begins anew."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

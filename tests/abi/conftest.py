@@ -15,7 +15,7 @@ from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, S
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.events import Crossing
 from meshsim.abi.metrics import MetricValues
-from meshsim.abi.ports import LocalResponse, PropertyUnavailable
+from meshsim.abi.ports import Meter, LocalResponse, PropertyUnavailable
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
@@ -126,6 +126,7 @@ class FakeHost:
     environment: Mapping[str, str] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
     record: Callable[[Any], None] | None = None
+    meter: Meter | None = None
     log_level: int = 2
     logs: list[tuple[LogLevel, str]] = field(default_factory=list)
     reports: list[tuple[LogLevel, str]] = field(default_factory=list)

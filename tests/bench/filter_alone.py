@@ -99,6 +99,7 @@ class Thread:
         self.metric_values = MetricValues()
         self.environment: Mapping[str, str] = {}
         self.record: Callable[[Event], None] | None = None
+        self.meter = None
         self.log_level = world.log_level
 
     def log(self, level: LogLevel, text: str) -> None:

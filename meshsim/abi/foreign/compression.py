@@ -6,12 +6,13 @@ import zlib
 from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import Status
+from meshsim.errors import NotModelled
 
 if TYPE_CHECKING:
     from meshsim.abi.context import Context
 
-#: The most that one call may unpack to. Envoy has no bound of its own; a guest cannot hold more than its memory.
-MAX_BYTES = 1 << 30
+#: The most that one call may unpack to. Envoy has no bound of its own: a small stream that swells would take the host.
+MAX_BYTES = 128 << 20
 
 
 def compress(context: Context, data: bytes) -> bytes | Status:
@@ -26,4 +27,6 @@ def uncompress(context: Context, data: bytes) -> bytes | Status:
         text = unpacker.decompress(data, MAX_BYTES)
     except zlib.error:
         return Status.SERIALIZATION_FAILURE
+    if len(text) == MAX_BYTES:
+        raise NotModelled(f"uncompress to more than {MAX_BYTES >> 20} MiB")
     return text if unpacker.eof else Status.SERIALIZATION_FAILURE

@@ -143,3 +143,14 @@ class Cluster(Message):
         if self.load_assignment is not None:
             for locality in self.load_assignment.endpoints:
                 yield from locality.lb_endpoints
+
+    def host_names(self) -> dict[tuple[str, int], str]:
+        """Return the names of the hosts that have one, by address and port: their own, or that which is looked up."""
+        names: dict[tuple[str, int], str] = {}
+        for endpoint in self.endpoints():
+            host = endpoint.endpoint
+            socket = host.address.socket_address if host and host.address else None
+            if host and socket:
+                looked_up = socket.address if self.type in ("STRICT_DNS", "LOGICAL_DNS") else ""
+                names[socket.address, socket.port] = host.hostname or looked_up
+        return names

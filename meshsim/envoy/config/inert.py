@@ -227,21 +227,8 @@ WITHHELD: Mapping[str, frozenset[str]] = {
     "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_requests_per_connection", "max_stream_duration")),
     "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
-    "envoy.config.route.v3.VirtualHost": frozenset(
-        (
-            "include_attempt_count_in_response",
-            "include_request_attempt_count",
-            "per_request_buffer_limit_bytes",
-            "request_body_buffer_limit",
-            "retry_policy",
-        )
-    ),
-    "envoy.config.route.v3.Route": frozenset(("per_request_buffer_limit_bytes", "request_body_buffer_limit")),
-    "envoy.config.route.v3.RouteAction": frozenset(("auto_host_rewrite", "retry_policy")),
     "envoy.config.route.v3.DirectResponseAction": frozenset(("body_format",)),
-    "envoy.extensions.filters.http.router.v3.Router": frozenset(
-        ("dynamic_stats", "respect_expected_rq_timeout", "strict_check_headers")
-    ),
+    "envoy.extensions.filters.http.router.v3.Router": frozenset(("dynamic_stats",)),
 }
 """Fields that the models carry and no part of the simulation acts on: to a user they are not modelled."""
 
@@ -264,7 +251,6 @@ DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool]] = {
     ("envoy.config.listener.v3.Listener", "use_original_dst"): frozenset((False,)),
     ("envoy.config.listener.v3.Listener", "bind_to_port"): frozenset((True,)),
     ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): frozenset((False,)),
-    ("envoy.config.route.v3.RouteAction", "auto_host_rewrite"): frozenset((False,)),
     ("envoy.extensions.filters.http.router.v3.Router", "dynamic_stats"): frozenset((True,)),
 }
 """Values that mean the same as leaving the field out, where that is not protobuf's default."""

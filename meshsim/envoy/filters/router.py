@@ -7,6 +7,7 @@ the way becomes a local reply, in the words of Envoy 1.40.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from random import Random
 from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
@@ -14,18 +15,30 @@ from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.http import Router as RouterConfig
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.filters.tries import Plan, Tries
+from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.redirect import REDIRECT_STATUS, direct_location, redirect_location
-from meshsim.envoy.routing import Match, rewrite
+from meshsim.envoy.retry import GRPC_CONDITIONS, HTTP_CONDITIONS, Retries, unknown_conditions
+from meshsim.envoy.routing import Match, rewrite, set_host
 from meshsim.envoy.stats import Counters
+from meshsim.envoy.timeouts import Timeouts
+from meshsim.envoy.upstream import Address, UpstreamFailure
 from meshsim.envoy.upstream import Upstream, UpstreamFailure
 
 if TYPE_CHECKING:
     from meshsim.envoy.formatter import Values
 
 _NOT_FOUND_STATUS = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
-_DEFAULT_TIMEOUT_NS = 15_000_000_000
+
+#: Headers that can be checked, and what is wrong with a value.
+_CHECKS: Mapping[str, Callable[[bytes], bool]] = {
+    "x-envoy-upstream-rq-timeout-ms": lambda value: as_number(value) is None,
+    "x-envoy-upstream-rq-per-try-timeout-ms": lambda value: as_number(value) is None,
+    "x-envoy-max-retries": lambda value: as_number(value) is None,
+    "x-envoy-retry-on": lambda value: unknown_conditions(value.decode("latin-1"), HTTP_CONDITIONS),
+    "x-envoy-retry-grpc-on": lambda value: unknown_conditions(value.decode("latin-1"), GRPC_CONDITIONS),
+}
 
 
 class Router(HttpFilter):
@@ -38,13 +51,17 @@ class Router(HttpFilter):
         stats: Counters,
         now_ns: Callable[[], int],
         values: Callable[..., Values],
+        random: Random,
+        host_name: Callable[[str, Address], str],
     ) -> None:
         self._config = config
         self._clusters = clusters
         self._stats = stats
         self._now_ns = now_ns
         self._values = values
-        self._upstream: Upstream | None = None
+        self._random = random
+        self._host_name = host_name
+        self._tries: Tries | None = None
         self._answered = False
         self._request_complete_ns = -1
         self._match: Match | None = None
@@ -55,7 +72,9 @@ class Router(HttpFilter):
         """Decide where the request goes."""
         self._stats.add("rq_total")
         match = self._match = self.stream.route
-        if match is None:
+        if (reply := self._wrong_header(headers)) is not None:
+            self._reply(reply)
+        elif match is None:
             self._stats.add("no_route")
             self._reply(LocalReply(404, details="route_not_found", flag="NR"))
         elif match.route.direct_response or match.route.redirect:
@@ -68,23 +87,23 @@ class Router(HttpFilter):
     def decode_data(self, data: BodyBuffer, end: bool) -> DataAction:
         """Send a piece of the body upstream."""
         piece, data.data = bytes(data.data), bytearray()
-        if self._upstream:
-            self._upstream.send_data(piece, end)
         if end:
             self._request_complete_ns = self._now_ns()
+        if self._tries:
+            self._tries.send_data(piece, end)
         return DataAction.STOP_NO_BUFFER
 
     def decode_trailers(self, trailers: HeaderMap) -> TrailersAction:
         """Send the trailers upstream."""
-        if self._upstream:
-            self._upstream.send_trailers(trailers)
         self._request_complete_ns = self._now_ns()
+        if self._tries:
+            self._tries.send_trailers(trailers)
         return TrailersAction.STOP_ITERATION
 
     def destroy(self) -> None:
         """Leave an upstream request that is still open."""
-        if self._upstream:
-            self._upstream.cancel()
+        if self._tries:
+            self._tries.leave()
 
     # -- answers without an upstream ---
 
@@ -112,6 +131,16 @@ class Router(HttpFilter):
         elif redirect:
             self._reply(LocalReply(REDIRECT_STATUS[redirect.response_code], details="direct_response", edit=edit))
 
+    def _wrong_header(self, headers: HeaderMap) -> LocalReply | None:
+        """Answer a request with a header that is to be checked and makes no sense."""
+        for name in self._config.strict_check_headers:
+            value = headers.get(name.encode())
+            if value is not None and _CHECKS[name](value):
+                body = f"invalid header '{name}' with value '{value.decode('utf-8', 'surrogateescape')}'"
+                details = f"request_headers_failed_strict_check{{{name}}}"
+                return LocalReply(400, body.encode("utf-8", "surrogateescape"), details, flag="IH")
+        return None
+
     # -- upstream ---
 
     def _forward(self, match: Match, headers: HeaderMap, end: bool) -> None:
@@ -121,25 +150,48 @@ class Router(HttpFilter):
             status = _NOT_FOUND_STATUS[match.route.route.cluster_not_found_response_code] if match.route.route else 503
             self._reply(LocalReply(status, details="cluster_not_found", flag="NC"))
             return
-        timeout_ns = _DEFAULT_TIMEOUT_NS if match.route.route is None else match.route.route.timeout
-        timeout_ns = _DEFAULT_TIMEOUT_NS if timeout_ns is None else timeout_ns
-        visible = not self._config.suppress_envoy_headers
-        if timeout_ns and visible:
-            headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
-        match.edit_request(headers, self._values(self.stream))
-        rewrite(match, headers, keep_original=visible)
+        plan = self._plan(match, cluster, headers) if cluster.hosts else self._no_plan(cluster)
         if end:
             self._request_complete_ns = self._now_ns()
-        self._upstream = cluster.request(self, headers.copy(), end, timeout_ns)
+        self._tries = Tries(self, plan, headers)
+        self._tries.begin(end)
 
-    def upstream_chosen(self, address: tuple[str, int]) -> None:
-        """Take note of the host that gets the request."""
+    def _plan(self, match: Match, cluster: Cluster, headers: HeaderMap) -> Plan:
+        """Decide how the request is tried, and make of its headers what the upstream gets."""
+        self.stream.info.attempts = 1
+        visible = not self._config.suppress_envoy_headers
+        policy = match.retry_policy
+        believed = self._config.respect_expected_rq_timeout
+        timeouts = Timeouts.of(match.route.route, policy, headers, believe_expected=believed)
+        headers.remove(b"x-envoy-upstream-alt-stat-name")
+        if visible:
+            timeouts.tell(headers)
+        if match.host.include_request_attempt_count:
+            headers.put(b"x-envoy-attempt-count", b"1")
+        match.edit_request(headers, self._values(self.stream))
+        rewrite(match, headers, keep_original=visible)
+        limit = self.stream.request.limit_bytes if match.buffer_limit is None else match.buffer_limit
+        retries = Retries.of(policy, headers)
+        return Plan(cluster, timeouts, retries, self._random, limit, visible, match.host.include_request_attempt_count)
+
+    def _no_plan(self, cluster: Cluster) -> Plan:
+        """A request that no host can get stays as it is."""
+        return Plan(cluster, Timeouts(0, 0), None, self._random, 0, False, False)
+
+    def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
+        """Take note of the host that gets the request; the route may want its name."""
+        assert self._match and self._tries
         self.stream.info.upstream = address
-        self.stream.info.attempts += 1
+        self.stream.info.attempts = self._tries.number
+        action = self._match.route.route
+        name = self._host_name(self._match.cluster or "", address)
+        if action and action.auto_host_rewrite and name:
+            visible = not self._config.suppress_envoy_headers
+            for headers in (sent, self.stream.request_headers):
+                set_host(headers, name.encode(), forwarded=action.append_x_forwarded_host, keep_original=visible)
 
-    def upstream_headers(self, headers: HeaderMap, end: bool) -> None:
+    def answer_headers(self, headers: HeaderMap, end: bool) -> None:
         """Bring the response's headers back."""
-        assert self._match
         self._answered = True
         info = self.stream.info
         info.upstream_connected = True
@@ -148,30 +200,37 @@ class Router(HttpFilter):
         if self._request_complete_ns >= 0 and not self._config.suppress_envoy_headers:
             elapsed_ms = (self._now_ns() - self._request_complete_ns) // 1_000_000
             headers.put(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
-        self._match.edit_response(headers, self._values(self.stream))
+        self._edit_response(headers)
         self.stream.respond_headers(headers, end)
 
-    def upstream_data(self, data: BodyBuffer, end: bool) -> None:
+    def answer_data(self, data: BodyBuffer, end: bool) -> None:
         """Bring a piece of the response's body back."""
         self.stream.respond_data(data, end)
 
-    def upstream_trailers(self, trailers: HeaderMap) -> None:
+    def answer_trailers(self, trailers: HeaderMap) -> None:
         """Bring the response's trailers back."""
         self.stream.respond_trailers(trailers)
 
-    def upstream_failed(self, failure: UpstreamFailure) -> None:
-        """Answer for an upstream that did not: a reply, or a cut when the response has begun."""
-        self._upstream = None
-        if self.stream.over:
-            return
-        if self._answered:
+    def no_answer(self, failure: UpstreamFailure) -> None:
+        """Answer for an upstream that did not."""
+        if not self.stream.over:
+            edit = self._edit_response
+            self._reply(LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag))
+
+    def answer_cut(self, failure: UpstreamFailure) -> None:
+        """Cut a response that has begun and will not end."""
+        if not self.stream.over:
             self.stream.info.flags.append(failure.flag)
+            self.stream.info.details = failure.details.replace("reset_before_response", "reset_after_response")
             self.stream.reset()
-            return
-        match = self._match
 
-        def edit(response: HeaderMap) -> None:
-            if match:
-                match.edit_response(response, self._values(self.stream))
+    def retries_used_up(self) -> None:
+        """Take note that there would be another try, were there any left."""
+        self.stream.info.flags.append("URX")
 
-        self._reply(LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag))
+    def _edit_response(self, response: HeaderMap) -> None:
+        """Change a response's headers as the route says."""
+        assert self._match and self._tries
+        self._match.edit_response(response, self._values(self.stream))
+        if self._match.host.include_attempt_count_in_response:
+            response.put(b"x-envoy-attempt-count", b"%d" % self._tries.number)
