@@ -95,7 +95,14 @@ class Nanoseconds:
 
 
 PropertyValue = (
-    bytes | bool | int | float | Uint | Nanoseconds | Mapping[bytes, "PropertyValue"] | Sequence["PropertyValue"]
+    bytes
+    | bool
+    | int
+    | float
+    | Uint
+    | Nanoseconds
+    | Mapping[bytes, "PropertyValue | None"]
+    | Sequence["PropertyValue | None"]
 )
 
 

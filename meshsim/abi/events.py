@@ -1,4 +1,4 @@
-"""What the ABI layer records: crossings between host and guest, log lines, and the lives of VMs.
+"""What the ABI layer records: crossings between host and guest, and log lines.
 
 At level ``abi`` every crossing becomes one small tuple; its text, which is Envoy's own trace text, is made only
 when somebody reads it.

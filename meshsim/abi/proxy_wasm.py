@@ -81,10 +81,12 @@ class ProxyWasm:
         What to run; compiled code is shared between VMs, everything else is this VM's own.
     host : VmHost
         Thread and process around the VM.
-    vm_host_context : ContextHost
+    vm_context_host : ContextHost
         What stands behind context 0 (it sees no stream).
     vm_configuration : bytes
         The VM's configuration.
+    limits : Limits, optional
+        Of memory and time.
     capabilities : set of str, optional
         Names of the callbacks and host functions that the module may have; all when it is left out.
     """
@@ -110,7 +112,6 @@ class ProxyWasm:
         self.roots: dict[str, Context] = {}
         self.pending_done: dict[str, Context] = {}
         self.stopped = False
-        self.clock_reads = 0
         self._next_id = 1
         self._after: deque[Callable[[], None]] = deque()
         self._callbacks: dict[str, Guest | None] = {}
@@ -281,6 +282,9 @@ class ProxyWasm:
         except GuestTrap as trap:
             self._refuse(FailState.RUNTIME_ERROR, failure_text(name, trap, self.code.compiled.facts))
             return None
+        except BaseException:
+            self._after.clear()  # the run ends here: nothing that was asked for may hide why
+            raise
         finally:
             self.current, self.acting = current, acting
             self._calls -= 1

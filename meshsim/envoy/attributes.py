@@ -196,8 +196,10 @@ def _metadata(metadata: Metadata | None) -> PropertyValue:
     return _Message({b"filter_metadata": _from_json(metadata.filter_metadata)})
 
 
-def _from_json(value: object) -> PropertyValue:
+def _from_json(value: object) -> PropertyValue | None:
     match value:
+        case None:
+            return None
         case Mapping():
             return {str(key).encode(): _from_json(item) for key, item in value.items()}
         case str():
@@ -391,6 +393,8 @@ def _walk(value: PropertyValue | None, path: Sequence[bytes]) -> PropertyValue |
     for segment in path:
         match value:
             case Mapping():
+                if segment in value and value[segment] is None:
+                    return None
                 found = value.get(segment)
             case list() | tuple():
                 found = value[int(segment)] if segment.isdigit() and int(segment) < len(value) else None

@@ -19,6 +19,7 @@ _METHODS = frozenset(
 )
 _BODILESS_METHODS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HOST = re.compile(rb"[-._~%!$&'()\[\]*+,;=:@0-9A-Za-z]*")
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
 _LINE_EXTRA = len(b": \r\n")
 
@@ -134,6 +135,8 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
     if not _readable_method(head.method, rules) or not all(map(_NAME.fullmatch, names)):
         return 400
     if (length is not None and not length.isdigit()) or not _readable_target(head):
+        return 400
+    if _HOST.fullmatch((head.value(b"host") or b"").strip(b" \t")) is None:
         return 400
     if rules.underscores == "REJECT_REQUEST" and any(b"_" in name for name in names):
         return 400

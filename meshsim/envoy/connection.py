@@ -19,6 +19,7 @@ from meshsim.envoy.manager_headers import Place, complete_response, early_answer
 from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
 
@@ -54,6 +55,7 @@ class ServerConnection:
         self._socket = socket
         self._info = info
         self._stream: Stream | None = None
+        self._timers: StreamTimers | None = None
         self._reader: MessageReader | None = None
         self._close_wanted = False
         self._rules = HeadRules.of(config)
@@ -79,6 +81,7 @@ class ServerConnection:
         """Cut the stream that is open."""
         if self._stream is not None and not self._stream.over:
             self._stream.info.flags.append("DC")
+            self._stream.info.details = "downstream_remote_disconnect"
             self._stream.reset()
 
     def headers(self, head: Head, end: bool) -> None:
@@ -99,7 +102,10 @@ class ServerConnection:
         routed = self._host.route(headers) if answer is None else Routed()
         limit = max(self._host.limit_bytes, (routed.match and routed.match.buffer_limit) or 0)
         stream = self._stream = Stream(self, info, self._host.filters(routed.match), limit, routed)
+        self._timers = StreamTimers(stream, self._host.thread, StreamLimits.of(self._config, routed.match))
         if answer is None:
+            stream.request_complete = end
+            self._timers.begin()
             stream.receive_headers(headers, end)
         else:
             stream.request_headers, stream.request_complete = headers, end
@@ -120,11 +126,18 @@ class ServerConnection:
         """Take a piece of the request's body."""
         if self._stream:
             self._stream.receive_data(data, end)
+            self._moved()
 
     def trailers(self, trailers: HeaderMap) -> None:
         """Take the request's trailers."""
         if self._stream:
             self._stream.receive_trailers(trailers)
+            self._moved()
+
+    def _moved(self) -> None:
+        """Something has gone in or out."""
+        if self._timers:
+            self._timers.moved()
 
     # -- writing: the stream's downstream ---
 
@@ -140,6 +153,7 @@ class ServerConnection:
         complete_response(headers, self._config, stream.request_headers, date, close=self._close_wanted)
         status = int(headers.get(b":status") or 0)
         stream.info.code = status
+        self._moved()
         self._host.stats.add("downstream_rq_completed")
         self._host.stats.add_status("downstream_rq", status)
         if self._socket.http2:
@@ -154,6 +168,7 @@ class ServerConnection:
 
     def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Write a piece of the response's body."""
+        self._moved()
         for part in body_parts(data, end, http2=self._socket.http2):
             self._socket.write(part)
 
@@ -165,6 +180,8 @@ class ServerConnection:
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Close, or make room for the next stream."""
         stream.info.ended_ns = self._host.thread.now_ns
+        if self._timers:
+            self._timers.end()
         if reset:
             self._socket.cut()
         elif self._close_wanted:

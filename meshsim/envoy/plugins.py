@@ -62,7 +62,7 @@ class PluginSpec:
         vm_id = vm.vm_id if vm else ""
         vm_configuration = vm.configuration_bytes if vm else b""
         runtime = vm.runtime if vm else ""
-        restrictions = vm.model_dump_json(include={"capability_restriction_config"}) if vm else ""
+        restrictions = config.model_dump_json(include={"capability_restriction_config"})
         vm_key = _digest(vm_id, vm_configuration, code, json.dumps(sorted(environment.items())), runtime, restrictions)
         plugin = Plugin(
             config.name,

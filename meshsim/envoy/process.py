@@ -28,6 +28,9 @@ from meshsim.envoy.threads import Thread, Timer
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Compiled, Engine, Limits, ModuleFacts, parse_module
 
+#: How long a call into a module may take of real time; Envoy would wait for ever. It ends the run with an error.
+DEADLINE_S = 30.0
+
 #: A period that Envoy takes for none: -1.
 _NEVER_MS = (1 << 32) - 1
 
@@ -55,7 +58,7 @@ class Process:
         self.costs = costs
         self.node = node or Node()
         self.epoch_ns = epoch_ns
-        self.limits = limits or Limits()
+        self.limits = limits or Limits(deadline_s=DEADLINE_S)
         self.stats = Stats()
         self.shared_data = SharedData()
         self.shared_queues = SharedQueues()
@@ -78,7 +81,7 @@ class Process:
 
     def compile(self, code: bytes) -> Compiled:
         """Compile a module, or find it compiled."""
-        return self._engine.compile(code)
+        return self._engine.compile(code, interruptible=self.limits.deadline_s is not None)
 
     # -- counting VMs ---
 
@@ -107,12 +110,11 @@ class Process:
 
 
 class ThreadHost:
-    """A thread as the VMs on it see it (the ABI layer's ``VmHost``), and the plugins that live on it."""
+    """A thread, and the plugins, VMs, timers and connections that live on it."""
 
     def __init__(self, process: Process, thread: Thread) -> None:
         self.process = process
         self.thread = thread
-        self.environment: Mapping[str, str] = {}
         self._plugins: dict[str, ThreadPlugin | None] = {}
         self._vms: dict[str, Vm] = {}
         self._timers: dict[Context, Timer] = {}

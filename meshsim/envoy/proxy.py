@@ -31,7 +31,7 @@ from meshsim.envoy.requests import Request
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
-from meshsim.errors import ConfigError
+from meshsim.errors import ConfigError, MeshsimError
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Engine, Limits, shared_engine
 
@@ -167,7 +167,8 @@ class Envoy:
         replies: list[Response] = []
         self.begin(request, replies.append, worker=worker)
         while not replies:
-            self.kernel.step()
+            if not self.kernel.step():
+                raise MeshsimError("the request has no answer, and nothing is left to happen")
         return replies[0]
 
     def begin(self, request: Request, done: Callable[[Response], None], *, worker: int | None = None) -> None:

@@ -50,23 +50,32 @@ def replay(
     try:
         loaded = load_bootstrap(bootstrap, ignore_unmodelled=ignore_unmodelled)
     except ConfigRefused as refused:
-        return _refused(refused, concurrency, seed)
-    return Replay(Envoy(loaded, concurrency=concurrency, seed=seed)).run(requests)
+        return _refused(refused, str(bootstrap), concurrency, seed)
+    return Replay(Envoy(loaded, concurrency=concurrency, seed=seed), str(bootstrap)).run(requests)
 
 
-def _refused(refused: ConfigRefused, concurrency: int, seed: int) -> ReplayResult:
+def refusal_lines(words: str, origin: str) -> list[tuple[str, str, str]]:
+    """Return the lines with which Envoy ends its refusal of a bootstrap."""
+    return [
+        ("main", "critical", f"error `{words}` initializing config '{origin}'"),
+        ("main", "critical", words),
+    ]
+
+
+def _refused(refused: ConfigRefused, origin: str, concurrency: int, seed: int) -> ReplayResult:
     """What Envoy did before it came to what it refuses, and its words."""
     if refused.bootstrap is None or not refused.after_plugins:
-        return ReplayResult(False, other=(("main", "critical", refused.envoy_says),))
+        return ReplayResult(False, other=tuple(refusal_lines(refused.envoy_says, origin)))
     envoy = Envoy(refused.bootstrap, concurrency=concurrency, seed=seed)
-    return Replay(envoy).run_until_refused(refused)
+    return Replay(envoy, origin).run_until_refused(refused)
 
 
 class Replay:
     """One replay of one simulated Envoy."""
 
-    def __init__(self, envoy: Envoy) -> None:
+    def __init__(self, envoy: Envoy, origin: str = "bootstrap") -> None:
         self._envoy = envoy
+        self._origin = origin
         self._responses: list[Response] = []
 
     def run(self, requests: Sequence[Request]) -> ReplayResult:
@@ -122,5 +131,5 @@ class Replay:
                 case LogLine(level, text, False):
                     other.append((thread, level, text))
         if refused:
-            other.append(("main", "critical", refused))
+            other += refusal_lines(refused, self._origin)
         return ReplayResult(ready, tuple(abi), tuple(logs), tuple(other), tuple(self._responses), stats)

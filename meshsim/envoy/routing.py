@@ -242,7 +242,7 @@ def rewrite(match: Match, headers: HeaderMap, *, keep_original: bool) -> None:
     target = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
     _rewrite_host(match, action, headers, keep_original)
     rewritten = _rewritten_path(match.route, action, target)
-    if rewritten != target:
+    if rewritten is not None:
         if keep_original:
             headers.put(b"x-envoy-original-path", target.encode("utf-8", "surrogateescape"))
         headers.put(b":path", rewritten.encode("utf-8", "surrogateescape"))
@@ -279,14 +279,15 @@ def set_host(headers: HeaderMap, new: bytes, *, forwarded: bool, keep_original: 
     headers.put(b":authority", new)
 
 
-def _rewritten_path(route: Route, action: RouteAction, target: str) -> str:
+def _rewritten_path(route: Route, action: RouteAction, target: str) -> str | None:
+    """What the route makes of the path, which may be the same; None when it does not care."""
     path, mark, query = target.partition("?")
     if action.regex_rewrite is not None:
         return action.regex_rewrite.apply(path) + mark + query
     if action.prefix_rewrite:
         matched = _matched_prefix(route.match, path)
         return action.prefix_rewrite + path[len(matched) :] + mark + query
-    return target
+    return None
 
 
 def _matched_prefix(match: RouteMatch, path: str) -> str:

@@ -110,26 +110,28 @@ class Load:
         Raises
         ------
         MeshsimError
-            Not the answer that the first request got.
+            No answer, or not the one that the first request got.
         """
         by_descriptor = {each.fileno(): each for each in self._sockets}
-        poll = select.epoll()
-        for descriptor, each in by_descriptor.items():
-            poll.register(descriptor, select.EPOLLIN)
-            each.send(_REQUEST)
         answered, under_way, end = 0, len(self._sockets), time.monotonic() + seconds
-        while under_way:
-            more = time.monotonic() < end
-            for descriptor, _ in poll.poll():
-                connection = by_descriptor[descriptor]
-                if len(connection.recv(65536)) != self._answer_bytes:
-                    raise MeshsimError("Envoy gave another answer than before", remedy="look into its log")
-                answered += 1
-                if more:
-                    connection.send(_REQUEST)
-                else:
-                    under_way -= 1
-        poll.close()
+        with select.epoll() as poll:
+            for descriptor, each in by_descriptor.items():
+                poll.register(descriptor, select.EPOLLIN)
+                each.send(_REQUEST)
+            while under_way:
+                more = time.monotonic() < end
+                answers = poll.poll(START_S)
+                if not answers:
+                    raise MeshsimError(f"Envoy did not answer for {START_S:.0f} s")
+                for descriptor, _ in answers:
+                    connection = by_descriptor[descriptor]
+                    if len(connection.recv(65536)) != self._answer_bytes:
+                        raise MeshsimError("Envoy gave another answer than before")
+                    answered += 1
+                    if more:
+                        connection.send(_REQUEST)
+                    else:
+                        under_way -= 1
         return answered
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ def coefficient(name: str, rounds: Sequence[Round]) -> Coefficient:
 
 
 def measure(name: str, say: Callable[[str], object]) -> Profile:
-    """Measure everything; ``say`` is told how it goes."""
+    """Measure everything; ``say`` is told how it goes: after each round, what a plain request takes."""
     envoy = envoy_version().split("/")[1]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="meshsim-measure-") as folder:
@@ -119,7 +119,7 @@ def measure(name: str, say: Callable[[str], object]) -> Profile:
         for number in range(1, ROUNDS + 1):
             rounds.append({name: points for part in parts for name, points in next(part).items()})
             say(
-                f"{time.monotonic() - began:4.0f} s  round {number} of {ROUNDS}: {_plain_ns(rounds[-1]):.0f} ns a request"
+                f"{time.monotonic() - began:4.0f} s  round {number} of {ROUNDS}: {_plain_ns(rounds[-1]):.0f} ns/request"
             )
     rounds = sorted(rounds, key=_plain_ns)[:QUIET]
     return Profile(name, {each: coefficient(each, rounds) for each in MEANINGS}, {"envoy": envoy} | machine())

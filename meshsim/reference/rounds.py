@@ -2,8 +2,8 @@
 
 The log's time stamps while VMs are made; memory by number of workers; CPU time per request by filter chain. Other
 programs on the machine only ever add, so what is measured often counts by its lower end: spans by the least of some
-starts, chains (which take turns in one process, forwards and backwards) by the lowest
-decile of many short turns: then a round differs from another by some 10 %, where with quartiles it was 30 %.
+starts, chains (which take turns in one process, forwards and backwards) by the lowest decile of many short turns. With
+quartiles of longer turns, differences between chains varied by half from round to round; so, by a tenth or two.
 """
 
 from __future__ import annotations

@@ -9,7 +9,13 @@ from typing import Any
 from meshsim.envoy.config.base import Message, TypedValue
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.coverage import accepted, models, status
-from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT_RUNTIME_KEYS, INERT_TYPES, UNMODELLED_VALUES
+from meshsim.envoy.config.inert import (
+    DEFAULT_VALUES,
+    INERT_RUNTIME_KEYS,
+    INERT_TYPES,
+    UNMODELLED_VALUES,
+    WITHHELD_BELOW,
+)
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place
 from meshsim.envoy.config.schema import FieldSchema, known_schema
 from meshsim.envoy.config.wasm import CONFIGURATION_TYPES
@@ -84,6 +90,7 @@ class Builder:
             return False
         shown = ""
         if state == "modelled":
+            self._note_below(parsed, name, value)
             nameless = field.type.kind == "enum" and isinstance(value, int)
             if not nameless and not _is_among(UNMODELLED_VALUES, message, name, value):
                 return True
@@ -92,6 +99,13 @@ class Builder:
             return False
         self.unmodelled.append(Unmodelled(f"{parsed.schema.short_name}.{name}{shown}", place))
         return False
+
+    def _note_below(self, parsed: ParsedMessage, name: str, value: Any) -> None:
+        """Note the fields of a message that are not modelled in this place."""
+        for below in sorted(WITHHELD_BELOW.get((parsed.schema.name, name), ())):
+            if isinstance(value, ParsedMessage) and below in value.values:
+                what = f"{value.schema.short_name}.{below} of {parsed.schema.short_name}"
+                self.unmodelled.append(Unmodelled(what, value.place_of(below)))
 
     def _changes_nothing(self, message: str, field: FieldSchema, value: Any) -> bool:
         """Whether a value of a field that is not modelled is as good as none."""

@@ -224,13 +224,19 @@ WITHHELD: Mapping[str, frozenset[str]] = {
     ),
     "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
     "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
-    "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_requests_per_connection", "max_stream_duration")),
+    "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_requests_per_connection",)),
     "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
     "envoy.config.route.v3.DirectResponseAction": frozenset(("body_format",)),
     "envoy.extensions.filters.http.router.v3.Router": frozenset(("dynamic_stats",)),
 }
 """Fields that the models carry and no part of the simulation acts on: to a user they are not modelled."""
+
+WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
+    (owner, "common_http_protocol_options"): frozenset(("max_headers_count", "max_stream_duration"))
+    for owner in ("envoy.config.cluster.v3.Cluster", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
+}
+"""Fields that are modelled in other places of their message, but not below this field of this one."""
 
 UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
     (_HCM, "codec_type"): frozenset(("HTTP2", "HTTP3")),

@@ -138,7 +138,7 @@ class HeaderMatcher(Message):
     def _holds(self, value: str) -> bool:
         if self.string is not None:
             return self.string.matches(value)
-        number = re.fullmatch(r"[+-]?\d+", value, re.ASCII)
+        number = re.fullmatch(r"[+-]?\d{1,19}", value, re.ASCII)
         limits = self.range_match
         return number is not None and limits is not None and limits.start <= int(value) < limits.end
 

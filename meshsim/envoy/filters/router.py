@@ -24,7 +24,6 @@ from meshsim.envoy.routing import Match, rewrite, set_host
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.timeouts import Timeouts
 from meshsim.envoy.upstream import Address, UpstreamFailure
-from meshsim.envoy.upstream import Upstream, UpstreamFailure
 
 if TYPE_CHECKING:
     from meshsim.envoy.formatter import Values

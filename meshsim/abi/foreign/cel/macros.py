@@ -29,8 +29,9 @@ class BadMacro(ValueError):
         self.at = at
 
 
-def expand(at: int, name: str, target: Node | None, arguments: tuple[Node, ...]) -> Node | None:
+def expand(call: Call) -> Node | None:
     """Expand a call that is a macro; None when it is an ordinary call."""
+    at, name, target, arguments = call.at, call.name, call.target, call.arguments
     if target is None:
         return _has(arguments[0]) if name == "has" and len(arguments) == 1 else None
     macro = _MACROS.get((name, len(arguments)))

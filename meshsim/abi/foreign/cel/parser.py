@@ -7,6 +7,10 @@ it are made elsewhere (:mod:`meshsim.abi.foreign.cel.wording`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from meshsim.abi.codec import Uint
 from meshsim.abi.foreign.cel.macros import BadMacro, expand
 from meshsim.abi.foreign.cel.tokens import BadLiteral, Token, Unreadable, bytes_of, integer_of, string_of, tokens
 from meshsim.abi.foreign.cel.tree import (
@@ -20,11 +24,16 @@ from meshsim.abi.foreign.cel.tree import (
     MakeStruct,
     Node,
     Select,
+    children,
+    rebuilt,
 )
-from meshsim.abi.codec import Uint
+from meshsim.abi.foreign.cel.values import Value
+
+Item = TypeVar("Item")
 
 MAX_DEPTH = 32
 MAX_CODEPOINTS = 100_000
+_TOO_DEEP = f"ERROR: <input>:4294967295:0: Exceeded max recursion depth of {MAX_DEPTH} when parsing."
 
 _RELATIONS = {"<": "_<_", "<=": "_<=_", ">": "_>_", ">=": "_>=_", "==": "_==_", "!=": "_!=_", "in": "@in"}
 _SUMS = {"+": "_+_", "-": "_-_"}
@@ -63,9 +72,32 @@ def parse(source: str) -> Node:
         )
     parser = _Parser(source)
     tree = parser.whole()
+    too_deep = _too_deep(tree, 1)
+    if too_deep:
+        raise Refused("\n".join([_TOO_DEEP] * too_deep))
+    tree = _expanded(tree, parser.errors)
     if parser.errors:
         raise Refused("\n".join(located(source, at, text) for at, text in sorted(parser.errors)))
     return tree
+
+
+def _too_deep(node: Node, depth: int) -> int:
+    """Count the nodes that are the first below the depth allowed: each is an error of its own."""
+    if depth > MAX_DEPTH:
+        return 1
+    return sum(_too_deep(child, depth + 1) for child in children(node))
+
+
+def _expanded(node: Node, errors: list[tuple[int, str]]) -> Node:
+    """Expand macros, innermost first."""
+    node = rebuilt(node, lambda child: _expanded(child, errors))
+    if not isinstance(node, Call):
+        return node
+    try:
+        return expand(node) or node
+    except BadMacro as bad:
+        errors.append((bad.at, str(bad)))
+        return Literal(node.at, None)
 
 
 def located(source: str, at: int, text: str) -> str:
@@ -140,7 +172,6 @@ class _Parser:
         tree = self._expression()
         if self._next.kind != "end":
             raise NoExpression(f"an end expected at {self._next.at}")
-        _check_depth(tree)
         return tree
 
     def _expression(self) -> Node:
@@ -234,12 +265,7 @@ class _Parser:
             while self._accept(","):
                 arguments.append(self._expression())
         self._expect(")")
-        try:
-            expanded = expand(opening.at, name, target, tuple(arguments))
-        except BadMacro as bad:
-            self.errors.append((bad.at, str(bad)))
-            return Literal(opening.at, None)
-        return expanded or Call(opening.at, name, target, tuple(arguments))
+        return Call(opening.at, name, target, tuple(arguments))
 
     # -- primaries ---
 
@@ -324,10 +350,10 @@ class _Parser:
 
 
 def _literal(token: Token, *, negative: bool) -> Value:
-    match token.kind:
-        case "int":
+    match "signed " * negative + token.kind:
+        case "int" | "signed int":
             return integer_of(token.text, negative=negative)
-        case "float":
+        case "float" | "signed float":
             return -float(token.text) if negative else float(token.text)
         case "uint":
             return Uint(integer_of(token.text))

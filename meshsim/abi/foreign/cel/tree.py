@@ -6,7 +6,8 @@ parenthesis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Union
 
 from meshsim.abi.foreign.cel.values import Value
@@ -111,3 +112,44 @@ Node = Union[  # noqa: UP007  # a recursive alias
 
 #: The accumulator's name inside a comprehension.
 ACCUMULATOR = "__result__"
+
+
+def children(node: Node) -> Iterable[Node]:
+    """Return what stands right below a node (of a tree without comprehensions)."""
+    match node:
+        case Select():
+            return (node.operand,)
+        case Call():
+            return (*((node.target,) if node.target else ()), *node.arguments)
+        case Chain():
+            return node.operands
+        case Condition():
+            return (node.condition, node.then, node.otherwise)
+        case MakeList():
+            return node.items
+        case MakeMap():
+            return (part for entry in node.entries for part in entry)
+        case MakeStruct():
+            return (value for _, value in node.fields)
+    return ()
+
+
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a node with each child changed (of a tree without comprehensions)."""
+    match node:
+        case Select():
+            return replace(node, operand=change(node.operand))
+        case Call():
+            target = change(node.target) if node.target else None
+            return replace(node, target=target, arguments=tuple(map(change, node.arguments)))
+        case Chain():
+            return replace(node, operands=tuple(map(change, node.operands)))
+        case Condition():
+            return Condition(node.at, change(node.condition), change(node.then), change(node.otherwise))
+        case MakeList():
+            return replace(node, items=tuple(map(change, node.items)))
+        case MakeMap():
+            return replace(node, entries=tuple((change(key), change(value)) for key, value in node.entries))
+        case MakeStruct():
+            return replace(node, fields=tuple((name, change(value)) for name, value in node.fields))
+    return node
