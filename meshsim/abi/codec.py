@@ -94,6 +94,15 @@ class Nanoseconds:
     value: int
 
 
+class Message(dict[bytes, "PropertyValue | None"]):
+    """A protobuf message of which only fields are read; as a whole it is no bytes when it holds nothing."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no field is set."""
+        return all(value.is_empty if isinstance(value, Message) else not value for value in self.values())
+
+
 PropertyValue = (
     bytes
     | bool
@@ -133,6 +142,8 @@ def encode_value(value: PropertyValue | None) -> bytes:
             return struct.pack("<Q", value.value & _MASK_64)
         case Nanoseconds():
             return struct.pack("<Q", value.value & _MASK_64)
+        case Message() if value.is_empty:
+            return b""
         case Mapping():
             return _encode_list([(key, encode_value(item)) for key, item in value.items()])
         case None:

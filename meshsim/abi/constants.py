@@ -87,6 +87,14 @@ class StreamType(IntEnum):
     UPSTREAM = 3
 
 
+class CloseType(IntEnum):
+    """Who has closed a connection."""
+
+    UNKNOWN = 0
+    LOCAL = 1
+    REMOTE = 2
+
+
 class MetricType(IntEnum):
     """Kinds of metrics; an id's two low bits carry the kind."""
 

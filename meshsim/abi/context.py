@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from meshsim.abi.callbacks import data_action, headers_action, trailers_action
-from meshsim.abi.constants import AbiVersion, DataAction, HeadersAction, TrailersAction
+from meshsim.abi.constants import AbiVersion, CloseType, DataAction, HeadersAction, TrailersAction
+from meshsim.abi.foreign.state import ForeignState
 from meshsim.abi.ports import ContextHost
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Plugin:
 class Context:
     """One context: ``parent`` is None for root contexts and for the VM's own."""
 
-    __slots__ = ("configuration_visible", "created", "host", "id", "log_prefix", "parent", "plugin", "wasm")
+    __slots__ = ("_foreign", "configuration_visible", "created", "host", "id", "log_prefix", "parent", "plugin", "wasm")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Context:
         self.parent = parent
         self.created = False
         self.configuration_visible = False
+        self._foreign: ForeignState | None = None
         self.log_prefix = ""
         if plugin:
             self.log_prefix = plugin.stream_log_prefix if parent else plugin.root_log_prefix
@@ -77,6 +79,13 @@ class Context:
     def root(self) -> Context:
         """The root context of this context's plugin."""
         return self.parent or self
+
+    @property
+    def foreign(self) -> ForeignState:
+        """What the context keeps for its foreign functions."""
+        if self._foreign is None:
+            self._foreign = ForeignState()
+        return self._foreign
 
     # -- life ---
 
@@ -191,6 +200,33 @@ class Context:
             if wasm.fail_state:
                 return self._failed(TrailersAction.CONTINUE, TrailersAction.STOP_ITERATION)
             return TrailersAction.CONTINUE if result is None else trailers_action(result, stopped=wasm.stopped)
+        finally:
+            wasm.settle()
+
+    # -- connections ---
+
+    def new_connection(self) -> bool:
+        """Run ``proxy_on_new_connection``; False: nothing is read yet."""
+        return self._lets_pass("proxy_on_new_connection", self.id)
+
+    def data(self, callback: str, size: int, end_of_stream: bool) -> bool:
+        """Run ``proxy_on_downstream_data`` or ``proxy_on_upstream_data``; False keeps the data back."""
+        return self._lets_pass(callback, self.id, size, int(end_of_stream))
+
+    def connection_closed(self, callback: str, by: CloseType) -> None:
+        """Run ``proxy_on_downstream_connection_close`` or ``proxy_on_upstream_connection_close``."""
+        self._notify(callback, self.id, by)
+
+    def _lets_pass(self, callback: str, *arguments: int) -> bool:
+        assert self.plugin
+        wasm = self.wasm
+        try:
+            result = wasm.call(self, callback, arguments)
+            if not wasm.fail_state:
+                return not result
+            if not self.plugin.fail_open:
+                self.host.fail_stream()
+            return self.plugin.fail_open
         finally:
             wasm.settle()
 

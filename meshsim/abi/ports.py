@@ -99,6 +99,9 @@ class ContextHost(Protocol):
     def set_property(self, path: bytes, value: bytes) -> Status:
         """Leave a value on the stream."""
 
+    def set_filter_state(self, name: bytes, made: bytes | None) -> Status:
+        """Put an object on the stream, in its serialised form (None: it has none, and attributes do not show it)."""
+
     def headers_changed(self, kind: HeaderMapType) -> None:
         """A guest changed a map (a changed request clears the route cache)."""
 
@@ -210,6 +213,10 @@ class NoStream:
         raise PropertyUnavailable(Status.NOT_FOUND)
 
     def set_property(self, path: bytes, value: bytes) -> Status:
+        """There is nothing to put it on."""
+        return Status.NOT_FOUND
+
+    def set_filter_state(self, name: bytes, made: bytes | None) -> Status:
         """There is nothing to put it on."""
         return Status.NOT_FOUND
 

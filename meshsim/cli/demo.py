@@ -75,7 +75,7 @@ def write(showing: Showing, folder: OutputFolder) -> list[str]:
     book = notebook.demo_notebook(WORKERS)
     notes = []
     if absent := notebook.missing():
-        notes.append(f"demo.ipynb is not executed: {' and '.join(absent)} missing -> pip install 'meshsim[lab]'")
+        notes.append(f"demo.ipynb is not executed: {' and '.join(absent)} missing -> pip install 'meshsim[demo]'")
     else:
         notebook.execute(book, folder.path)
     folder.write("demo.ipynb", notebook.dumps(book).encode())

@@ -11,24 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from meshsim.abi.codec import Nanoseconds, PropertyValue, Uint
+from meshsim.abi.codec import Message, Nanoseconds, PropertyValue, Uint
 from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.ports import HeaderMap, PropertyUnavailable
 from meshsim.envoy.address import address_text
 from meshsim.envoy.config.core import Locality, Metadata, Node
 from meshsim.envoy.headers import as_number
 from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN
+from meshsim.envoy.response_flags import flag_bits
 
 if TYPE_CHECKING:
     from meshsim.envoy.stream import Stream
 
 _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
-#: Bits of ``response.flags``: Envoy's ``CoreResponseFlag``.
-FLAG_BITS = {
-    **{"UH": 1, "UT": 2, "UR": 4, "UF": 5, "UC": 6, "NR": 8, "DC": 14, "URX": 15},
-    **{"SI": 16, "IH": 17, "DPE": 18, "UPE": 23, "NC": 24},
-}
 
 
 class PluginNames(Protocol):
@@ -192,8 +188,8 @@ def _host_name(view: View) -> bytes:
 def _metadata(metadata: Metadata | None) -> PropertyValue:
     """Metadata messages can be walked; a whole one that holds nothing serialises to nothing."""
     if metadata is None or not metadata.filter_metadata:
-        return _Message({b"filter_metadata": {}})
-    return _Message({b"filter_metadata": _from_json(metadata.filter_metadata)})
+        return Message({b"filter_metadata": {}})
+    return Message({b"filter_metadata": _from_json(metadata.filter_metadata)})
 
 
 def _from_json(value: object) -> PropertyValue | None:
@@ -213,18 +209,14 @@ def _from_json(value: object) -> PropertyValue | None:
     raise PropertyUnavailable(_NULL)
 
 
-class _Message(dict[bytes, PropertyValue]):
-    """A protobuf message of which only fields are read; as a whole it is empty bytes when it holds nothing."""
-
-
 def _node(view_node: Node) -> PropertyValue:
     place = view_node.locality or Locality()
-    return _Message(
+    return Message(
         {
             b"id": view_node.id.encode(),
             b"cluster": view_node.cluster.encode(),
             b"metadata": _from_json(dict(view_node.metadata or {})),
-            b"locality": _Message(
+            b"locality": Message(
                 {b"region": place.region.encode(), b"zone": place.zone.encode(), b"sub_zone": place.sub_zone.encode()}
             ),
         }
@@ -264,7 +256,7 @@ _REQUEST: dict[str, Getter] = {
 _RESPONSE: dict[str, Getter] = {
     "code": _code,
     "code_details": _details,
-    "flags": lambda v: sum(1 << FLAG_BITS[flag] for flag in set(v.stream.info.flags)),
+    "flags": lambda v: flag_bits(v.stream.info.flags),
     "grpc_status": _grpc_status,
     "headers": lambda v: _Headers(v.response),
     "headers_bytes": lambda v: _bytes(v.response),
@@ -288,7 +280,7 @@ _UPSTREAM: dict[str, Getter] = {
     "port": lambda v: _upstream(v)[1],
     "num_endpoints": _num_endpoints,
     "transport_failure_reason": lambda v: _once_chosen(v, b""),
-    "locality": lambda v: _once_chosen(v, _Message()),
+    "locality": lambda v: _once_chosen(v, Message()),
     "local_address": lambda v: b"127.0.0.1:%d" % (_after_connect(v)[1] + 20_000),
     "cx_pool_ready_duration": lambda v: Nanoseconds(0 * _after_connect(v)[1]),
     "request_attempt_count": lambda v: Uint(v.stream.info.attempts),
@@ -403,4 +395,4 @@ def _walk(value: PropertyValue | None, path: Sequence[bytes]) -> PropertyValue |
         if found is None:
             raise PropertyUnavailable(Status.NOT_FOUND)
         value = found
-    return b"" if isinstance(value, _Message) and not any(value.values()) else value
+    return value

@@ -13,17 +13,19 @@ from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import UNREADABLE, HeadRules, request_from_wire, response_to_wire, unreadable
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.headers import HeaderMap
-from meshsim.envoy.local_reply import LocalReply
+from meshsim.envoy.headers import HeaderMap, Kind
+from meshsim.envoy.local_reply import Form, LocalReply
 from meshsim.envoy.manager_headers import Place, complete_response, early_answer, prepare_request
+from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream, StreamInfo
 from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
+from meshsim.envoy.wire import End, Head, MessageReader, Part, body_parts, Wire
 
 _BAD_REQUEST, _FORBIDDEN = 400, 403
+_DELAYED_CLOSE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,14 @@ class ManagerHost:
     date: Callable[[], bytes]
     limit_bytes: int
     place: Place
+    forms: ReplyForms | None
 
 
 class ServerConnection:
     """One downstream connection; HTTP/1.1 has one stream at a time."""
 
     def __init__(
-        self, config: HttpConnectionManager, host: ManagerHost, socket: Socket, info: Callable[[], StreamInfo]
+        self, config: HttpConnectionManager, host: ManagerHost, socket: Wire, info: Callable[[], StreamInfo]
     ) -> None:
         self._config = config
         self._host = host
@@ -58,6 +61,7 @@ class ServerConnection:
         self._timers: StreamTimers | None = None
         self._reader: MessageReader | None = None
         self._close_wanted = False
+        self._closing = False
         self._rules = HeadRules.of(config)
         self._survives_bad_requests = _survives_bad_requests(config)
         self._trailers = bool(config.http_protocol_options and config.http_protocol_options.enable_trailers)
@@ -68,7 +72,7 @@ class ServerConnection:
 
     def on_read(self, parts: list[Part]) -> None:
         """Take what has arrived."""
-        if self._socket.closed:
+        if self._closing or self._socket.closed:
             return
         if self._reader is None or self._reader.complete:
             if self._stream is not None:
@@ -89,38 +93,51 @@ class ServerConnection:
         self._host.stats.add("downstream_rq_total")
         headers = codec2.request_from_wire(head) if self._socket.http2 else request_from_wire(head, self._rules)
         self._close_wanted = (headers.get(b"connection") or b"").lower() == b"close"
-        answer = self._answer_for(head, headers)
-        if answer is None and (headers.get(b"expect") or b"").lower() == b"100-continue":
-            self._socket.write(Head((), status=100))
-            self._host.stats.add("downstream_rq_1xx")
+        answer = self._codec_answer(head)
+        if answer is not None:
+            headers = HeaderMap(kind=Kind.REQUEST)  # what cannot be read is nothing
+        else:
+            answer = self._early_answer(headers)
         info = self._info()
         info.protocol = head.protocol.decode()
-        place, request_id = self._host.place, self._host.request_id()
-        address = prepare_request(headers, self._config, info.source[0], place, request_id)
-        if address is not None:
-            info.source = (address, 0)
-        routed = self._host.route(headers) if answer is None else Routed()
-        limit = max(self._host.limit_bytes, (routed.match and routed.match.buffer_limit) or 0)
-        stream = self._stream = Stream(self, info, self._host.filters(routed.match), limit, routed)
-        self._timers = StreamTimers(stream, self._host.thread, StreamLimits.of(self._config, routed.match))
         if answer is None:
-            stream.request_complete = end
-            self._timers.begin()
-            stream.receive_headers(headers, end)
+            self._welcome(headers, info)
+            self._open(headers, end, info, self._host.route(headers)).receive_headers(headers, end)
         else:
-            stream.request_headers, stream.request_complete = headers, end
-            stream.reply(answer)
+            self._open(headers, end, info, Routed()).reply(answer)
 
-    def _answer_for(self, head: Head, headers: HeaderMap) -> LocalReply | None:
-        """Answer what the codec or the connection manager refuses."""
+    def _codec_answer(self, head: Head) -> LocalReply | None:
+        """Answer what the codec refuses."""
         status = 0 if self._socket.http2 else unreadable(head, self._rules)
-        if status:
-            self._close_wanted = True
-            return LocalReply(status, UNREADABLE[status], "http1.codec_error", flag="DPE")
+        if not status:
+            return None
+        self._close_wanted = True
+        return LocalReply(status, UNREADABLE[status], "http1.codec_error")
+
+    def _early_answer(self, headers: HeaderMap) -> LocalReply | None:
+        """Answer what the connection manager refuses."""
         answer = early_answer(headers, self._config, self._host.place.port)
         if answer is not None and answer.status == _FORBIDDEN:
             self._close_wanted = True
         return answer
+
+    def _welcome(self, headers: HeaderMap, info: StreamInfo) -> None:
+        """Make of a request's headers what filters see; a client that waits for it is told to go on."""
+        if (headers.get(b"expect") or b"").lower() == b"100-continue":
+            self._socket.write(Head((), status=100))
+            self._host.stats.add("downstream_rq_1xx")
+        place, request_id = self._host.place, self._host.request_id()
+        address = prepare_request(headers, self._config, info.source[0], place, request_id)
+        if address is not None:
+            info.source = (address, 0)
+
+    def _open(self, headers: HeaderMap, end: bool, info: StreamInfo, routed: Routed) -> Stream:
+        limit = max(self._host.limit_bytes, (routed.match and routed.match.buffer_limit) or 0)
+        stream = self._stream = Stream(self, info, self._host.filters(routed.match), limit, routed)
+        stream.request_headers, stream.request_complete = headers, end
+        self._timers = StreamTimers(stream, self._host.thread, StreamLimits.of(self._config, routed.match))
+        self._timers.begin()
+        return stream
 
     def data(self, data: BodyBuffer, end: bool) -> None:
         """Take a piece of the request's body."""
@@ -166,11 +183,15 @@ class ServerConnection:
         if reply.status == _BAD_REQUEST and not self._survives_bad_requests:
             self._close_wanted = self._close_wanted or not self._socket.http2
 
+    def form_of(self, stream: Stream) -> Form | None:
+        """Give the form that this connection manager wants of local replies."""
+        forms = self._host.forms
+        return None if forms is None else lambda headers, body: forms.apply(stream, headers, body)
+
     def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Write a piece of the response's body."""
         self._moved()
-        for part in body_parts(data, end, http2=self._socket.http2):
-            self._socket.write(part)
+        self._socket.write_all(body_parts(data, end, http2=self._socket.http2))
 
     def send_trailers(self, stream: Stream, trailers: HeaderMap) -> None:
         """Write the end of the response, with trailers where they are allowed."""
@@ -184,12 +205,24 @@ class ServerConnection:
             self._timers.end()
         if reset:
             self._socket.cut()
-        elif self._close_wanted:
+        elif self._close_wanted and stream.request_complete:
             self._socket.close()
+        elif self._close_wanted:
+            self._socket.linger()
         self._stream = None
-        if self._unread and not self._socket.closed:
+        if self._unread and not self._closing:
             unread, self._unread = self._unread, []
             self._host.thread.post(lambda: self.on_read(unread))
+
+    def _close(self, *, at_once: bool) -> None:
+        """Close; a peer that may still be sending is first given time to read what it was sent."""
+        self._closing = True
+        given = self._config.delayed_close_timeout
+        delay_ns = 0 if at_once else _DELAYED_CLOSE_NS if given is None else given
+        if delay_ns:
+            self._host.thread.timer(self._socket.close, delay_ns)
+        else:
+            self._socket.close()
 
 
 def _survives_bad_requests(config: HttpConnectionManager) -> bool:

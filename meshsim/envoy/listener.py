@@ -19,6 +19,7 @@ from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.manager_headers import Place
 from meshsim.envoy.plugins import PluginUse
 from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed, find_route
 from meshsim.envoy.stream import StreamInfo
 from meshsim.envoy.threads import Thread
@@ -60,7 +61,12 @@ class Listener:
             envoy.http_date(host.thread),
             _DEFAULT_LIMIT_BYTES if limit is None else limit,
             Place(envoy.local_address, self.address[1], envoy.bootstrap.node),
+            self._forms(),
         )
+
+    def _forms(self) -> ReplyForms | None:
+        config = self.manager.local_reply_config
+        return ReplyForms(config, self.envoy.bootstrap.sources.bytes_of) if config else None
 
     def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
         connection = self.envoy.next_connection_id()
@@ -101,6 +107,7 @@ class Listener:
             formatter.values_of,
             self.envoy.process.random("retries"),
             self.envoy.host_name,
+            self.envoy.bootstrap.sources.bytes_of,
         )
 
 

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote_from_bytes
 
-from meshsim.envoy.headers import HeaderMap, Kind
+from meshsim.envoy.headers import HeaderMap, Kind, as_number
 
 GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 GRPC_UNKNOWN = 2
 _GRPC_TYPE = b"application/grpc"
+
+#: Changes a reply's headers, and gives its body and the body's type.
+Form = Callable[[HeaderMap, bytes], tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class LocalReply:
     edit: Callable[[HeaderMap], None] | None = None
     flag: str = ""
 
-    def compose(self, *, grpc: bool) -> tuple[HeaderMap, bytes]:
-        """Headers and body, before any filter sees them.
+    def compose(self, *, grpc: bool, form: Form | None = None) -> tuple[HeaderMap, bytes]:
+        """Headers and body, before any filter sees them; ``form`` may change both.
 
         Examples
         --------
@@ -44,28 +47,33 @@ class LocalReply:
         headers = HeaderMap([(b":status", b"%d" % self.status)], Kind.RESPONSE)
         if self.edit:
             self.edit(headers)
+        body, body_type, given_type = self.body, b"text/plain", headers.get(b"content-type")
+        if form:
+            body, body_type = form(headers, body)
         if grpc:
-            self._make_grpc(headers)
+            self._make_grpc(headers, body)
             return headers, b""
-        if self.body:
-            headers.put(b"content-length", b"%d" % len(self.body))
-            if b"content-type" not in headers:
-                headers.add(b"content-type", b"text/plain")
+        if body:
+            headers.put(b"content-length", b"%d" % len(body))
+            reformed = body != self.body and headers.get(b"content-type") == given_type
+            if b"content-type" not in headers or reformed:
+                headers.put(b"content-type", body_type)
         else:
             headers.remove(b"content-length")
             headers.remove(b"content-type")
-        return headers, self.body
+        return headers, body
 
-    def _make_grpc(self, headers: HeaderMap) -> None:
+    def _make_grpc(self, headers: HeaderMap, body: bytes) -> None:
+        http_status = as_number(headers.get(b":status")) or 0
         headers.put(b":status", b"200")
         headers.put(b"content-type", _GRPC_TYPE)
         if b"grpc-status" not in headers:
             status = self.grpc_status
             if status is None:
-                status = GRPC_OF_HTTP.get(self.status, GRPC_UNKNOWN)
+                status = GRPC_OF_HTTP.get(http_status, GRPC_UNKNOWN)
             headers.add(b"grpc-status", b"%d" % status)
-        if self.body:
-            headers.put(b"grpc-message", percent_encode(self.body))
+        if body:
+            headers.put(b"grpc-message", percent_encode(body))
         headers.remove(b"content-length")
 
 

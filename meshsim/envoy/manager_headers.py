@@ -15,6 +15,7 @@ from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.normalisation import normalise_host, normalise_path
+from meshsim.errors import NotModelled
 
 _HOP_BY_HOP = (b"connection", b"upgrade", b"transfer-encoding", b"keep-alive", b"proxy-connection", b"expect")
 _HOP_BY_HOP_RESPONSE = (b"connection", b"upgrade", b"transfer-encoding", b"proxy-connection")
@@ -52,9 +53,21 @@ def early_answer(headers: HeaderMap, config: HttpConnectionManager, port: int) -
     if answer is not None:
         return answer
     normalise_host(headers, config, port)
-    if b"upgrade" in headers and b"upgrade" in (headers.get(b"connection") or b"").lower():
-        return LocalReply(403, details="upgrade_failed")
-    return None
+    return _upgrade_answer(headers, config)
+
+
+def _upgrade_answer(headers: HeaderMap, config: HttpConnectionManager) -> LocalReply | None:
+    """Refuse another protocol, unless it is allowed; an offer of HTTP/2 is passed over."""
+    wanted = (headers.get(b"upgrade") or b"").lower()
+    if not wanted or b"upgrade" not in (headers.get(b"connection") or b"").lower():
+        return None
+    if wanted == b"h2c":
+        headers.remove(b"http2-settings")
+        return None
+    allowed = {upgrade.upgrade_type.lower() for upgrade in config.upgrade_configs if upgrade.enabled is not False}
+    if wanted.decode("latin-1") in allowed:
+        raise NotModelled(f"a connection that is upgraded to {wanted.decode('latin-1')}")
+    return LocalReply(403, details="upgrade_failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from meshsim.envoy.outcome import Response
 from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
 from meshsim.envoy.requests import Request
-from meshsim.envoy.threads import Thread
+from meshsim.envoy.threads import Task, Thread
 from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 from meshsim.errors import ConfigError, MeshsimError
@@ -352,13 +352,22 @@ class Envoy:
 
     def shut_down(self) -> None:
         """End in order: the workers, then the main thread, then the base VMs."""
-        for worker in self.workers:
-            worker.thread.post(worker.shut_down)
-            self.kernel.run(self.kernel.now_ns)
-        self.main.thread.post(self.main.shut_down)
-        self.kernel.run(self.kernel.now_ns)
-        self.main.thread.post(lambda: self.process.plugins.drop_bases(self.main))
-        self.kernel.run(self.kernel.now_ns)
+        for host in (*self.workers, self.main):
+            self._run_to_its_end(host.thread, host.shut_down)
+        self._run_to_its_end(self.main.thread, lambda: self.process.plugins.drop_bases(self.main))
+
+    def _run_to_its_end(self, thread: Thread, task: Task) -> None:
+        """Run a task on a thread, after all that the thread is busy with or has waiting."""
+        over = False
+
+        def run() -> None:
+            nonlocal over
+            task()
+            over = True
+
+        thread.post(run)
+        while not over:
+            self.kernel.run(thread.idle_from_ns)
 
 
 def _address_of(config: ListenerConfig) -> Address:

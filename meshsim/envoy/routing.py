@@ -89,12 +89,12 @@ class Match:
     def edit_request(self, headers: HeaderMap, values: Formatter) -> None:
         """Apply the edits that requests get on their way upstream."""
         for level in self.levels():
-            _edit(headers, level.request_headers_to_remove, level.request_headers_to_add, values)
+            edit_headers(headers, level.request_headers_to_remove, level.request_headers_to_add, values)
 
     def edit_response(self, headers: HeaderMap, values: Formatter) -> None:
         """Apply the edits that responses get, local replies too."""
         for level in self.levels():
-            _edit(headers, level.response_headers_to_remove, level.response_headers_to_add, values)
+            edit_headers(headers, level.response_headers_to_remove, level.response_headers_to_add, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ _ACTIONS: dict[str, tuple[str, str]] = {
 }
 
 
-def _edit(headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter) -> None:
+def edit_headers(headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter) -> None:
     """Remove, then overwrite, then add, as Envoy's header parser does whatever the order of the options."""
     for name in remove:
         headers.remove(name.lower().encode())
@@ -183,7 +183,7 @@ def _matches(match: RouteMatch, target: str, headers: HeaderMap) -> bool:
     return (
         _path_matches(match, path, target)
         and _share_matches(match)
-        and all(_header_matches(condition, headers) for condition in match.headers)
+        and all(header_matches(condition, headers) for condition in match.headers)
         and _query_matches(match, query)
     )
 
@@ -205,7 +205,7 @@ def _path_matches(match: RouteMatch, path: str, target: str) -> bool:
     return match.prefix is not None and fold(target).startswith(fold(match.prefix))
 
 
-def _header_matches(condition: HeaderMatcher, headers: HeaderMap) -> bool:
+def header_matches(condition: HeaderMatcher, headers: HeaderMap) -> bool:
     """Each value of a repeated header counts by itself; an inverted condition must hold for all."""
     values = [value.decode("utf-8", "surrogateescape") for value in headers.all(condition.name.lower().encode())]
     if not values:

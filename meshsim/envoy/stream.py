@@ -20,7 +20,7 @@ from meshsim.envoy.config.listener import Listener as ListenerConfig
 from meshsim.envoy.config.route import VirtualHost
 from meshsim.envoy.filters.base import HttpFilter, RequestHalf, ResponseHalf
 from meshsim.envoy.headers import HeaderMap
-from meshsim.envoy.local_reply import LocalReply, is_grpc
+from meshsim.envoy.local_reply import Form, LocalReply, is_grpc
 from meshsim.envoy.routing import Match, Routed
 
 
@@ -88,6 +88,9 @@ class Downstream(Protocol):
     def replying(self, reply: LocalReply) -> None:
         """Take note of a local reply that is about to be sent."""
 
+    def form_of(self, stream: Stream) -> Form | None:
+        """Give what changes the form of local replies, if anything does."""
+
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Take note that a stream is over."""
 
@@ -112,6 +115,7 @@ class StreamInfo:
     upstream: tuple[str, int] | None = None
     upstream_connected: bool = False
     first_upstream_byte_ns: int = -1
+    cluster: str = ""
     filter_state: dict[bytes, bytes] = field(default_factory=dict)
 
 
@@ -254,7 +258,7 @@ class Stream:
             self._send_through_filters(reply)
 
     def _compose(self, reply: LocalReply) -> tuple[HeaderMap, bytes]:
-        return reply.compose(grpc=is_grpc(self.request_headers))
+        return reply.compose(grpc=is_grpc(self.request_headers), form=self.downstream.form_of(self))
 
     def _send_through_filters(self, reply: LocalReply) -> None:
         self._reply_sent = True

@@ -18,6 +18,8 @@ from meshsim.envoy.threads import Thread
 
 #: One way over the loopback interface, in ns.
 LOOPBACK_NS = 20_000
+#: How long a server waits for a client to close that may still be sending: Envoy's ``delayed_close_timeout``.
+LINGER_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,35 @@ def body_parts(data: bytes, end: bool, *, http2: bool) -> list[Part]:
     return [*pieces, End()] if end else pieces
 
 
+class Wire(Protocol):
+    """One end of a connection, as the connection manager writes to it and reads from it."""
+
+    reader: Reader | None
+
+    @property
+    def http2(self) -> bool:
+        """Whether HTTP/2 is spoken."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this end is closed."""
+
+    def write(self, part: Part) -> None:
+        """Write a part; it leaves when the current task is over."""
+
+    def write_all(self, parts: list[Part]) -> None:
+        """Write parts that belong together."""
+
+    def cut(self) -> None:
+        """Close this end at once."""
+
+    def close(self) -> None:
+        """Close this end, behind what has been written."""
+
+    def linger(self) -> None:
+        """Close this end, and tell the other one only when it closes too, or a little later."""
+
+
 class Reader(Protocol):
     """Who takes what arrives at one end."""
 
@@ -88,11 +119,15 @@ class Reader(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Socket:
-    """One end of a connection, owned by a thread."""
+    """One end of a connection, owned by a thread.
+
+    With ``half_close`` the other end's close is only the end of what it sends; this end may still write.
+    """
 
     thread: Thread
     latency_ns: int = LOOPBACK_NS
     http2: bool = False
+    half_close: bool = False
     reader: Reader | None = None
     peer: Socket | None = None
     closed: bool = False
@@ -100,6 +135,7 @@ class Socket:
     _inbox: list[Part] = field(default_factory=list)
     _flushing: bool = False
     _closing: bool = False
+    _told: bool = False
 
     @classmethod
     def pair(cls, client: Thread, server: Thread, *, http2: bool = False) -> tuple[Socket, Socket]:
@@ -112,6 +148,35 @@ class Socket:
         """Write a part; it leaves when the current task is over."""
         if not self.closed:
             self._out.append(part)
+            self._flush_later()
+
+    def write_all(self, parts: list[Part]) -> None:
+        """Write parts that belong together."""
+        for part in parts:
+            self.write(part)
+
+    def drop(self) -> None:
+        """Close this end; what has not left yet never does."""
+        self._out.clear()
+        self.close()
+
+    def finish(self) -> None:
+        """Write nothing more, and go on reading."""
+        if not self.closed and not self._told:
+            self._closing = True
+            self._flush_later()
+
+    def linger(self) -> None:
+        """Close this end, and tell the other one only when it closes too, or a little later."""
+        if not self.closed:
+            self.closed = True
+            self.thread.post(self._tell, LINGER_NS)
+
+    def _tell(self) -> None:
+        """Tell the other end, unless it knows or is closed too, that this one is closed."""
+        assert self.peer
+        if not self._told and not self.peer.closed:
+            self._closing = True
             self._flush_later()
 
     def cut(self) -> None:
@@ -136,18 +201,23 @@ class Socket:
         assert self.peer
         self._flushing = False
         parts, self._out = self._out, []
-        closing, self._closing = self._closing, False
+        closing, self._closing = self._closing and not self._told, False
+        self._told = self._told or closing
         peer = self.peer
         peer.thread.post_at(lambda: peer._arrive(parts, closing), self.thread.now_ns + self.latency_ns)
 
     def _arrive(self, parts: list[Part], closing: bool) -> None:
+        if self.closed and closing:
+            self._tell()
         if self.reader is None or self.closed:
             return
         if parts:
             self.reader.on_read(parts)
         if closing and not self.closed:
-            self.closed = True
+            self.closed = not self.half_close
             self.reader.on_close()
+            if self.closed:
+                self._tell()
 
 
 class MessageSink(Protocol):

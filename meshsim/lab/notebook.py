@@ -23,7 +23,7 @@ Notebook = dict[str, Any]
 _NBFORMAT: Any = nbformat
 _V4: Any = nbformat.v4
 
-#: What runs a notebook, by import name; of the extra ``lab``.
+#: What runs a notebook, by import name; of the extra ``demo``.
 NEEDED = ("nbclient", "ipykernel")
 _TIMEOUT_S = 120
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -128,7 +128,7 @@ def execute(notebook: Notebook, folder: Path) -> None:
         A cell failed, or what runs notebooks is not installed.
     """
     if absent := missing():
-        raise MeshsimError(f"a notebook needs {' and '.join(absent)} to run", remedy="pip install 'meshsim[lab]'")
+        raise MeshsimError(f"a notebook needs {' and '.join(absent)} to run", remedy="pip install 'meshsim[demo]'")
     from traitlets.config import Config
 
     nbclient = import_module("nbclient")

@@ -49,15 +49,18 @@ _FIBONACCI = """(func $fibonacci (param $k i32) (result i32)
                    (call $fibonacci (i32.sub (local.get $k) (i32.const 2)))))))"""
 
 
-def empty(callbacks: Sequence[str]) -> bytes:
+def empty(callbacks: Sequence[str], seed: int = 0) -> bytes:
     """A guest whose callbacks do nothing; Envoy does not enter it for those that it does not export.
+
+    Another ``seed`` makes another module of it, which gets a VM of its own.
 
     Examples
     --------
     >>> len(empty(["done"])) < len(empty(["done", "log"]))
     True
     """
-    return _module("".join(f'(func (export "proxy_on_{name}") {CALLBACKS[name]})' for name in callbacks))
+    functions = "".join(f'(func (export "proxy_on_{name}") {CALLBACKS[name]})' for name in callbacks)
+    return _module(f"{functions} (global i32 (i32.const {seed}))")
 
 
 def calling(host_call: str, times: int) -> bytes:

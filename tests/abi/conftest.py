@@ -14,8 +14,9 @@ from meshsim.abi.codec import Pair, PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, StreamType
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.events import Crossing
+from meshsim.abi.grpc import GrpcEvents, GrpcRequest
 from meshsim.abi.metrics import MetricValues
-from meshsim.abi.ports import Meter, LocalResponse, PropertyUnavailable
+from meshsim.abi.ports import LocalResponse, Meter, PropertyUnavailable
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
@@ -118,6 +119,23 @@ class FakeStream:
 
 
 @dataclass
+class FakeGrpc:
+    """A call that remembers what is sent."""
+
+    sent: list[tuple[bytes, bool]] = field(default_factory=list)
+    over: bool = False
+
+    def send(self, message: bytes, end: bool) -> None:
+        self.sent.append((message, end))
+
+    def close(self) -> None:
+        self.sent.append((b"", True))
+
+    def cancel(self) -> None:
+        self.over = True
+
+
+@dataclass
 class FakeHost:
     """A thread whose clock stands still, and what guests said on it."""
 
@@ -132,6 +150,7 @@ class FakeHost:
     reports: list[tuple[LogLevel, str]] = field(default_factory=list)
     ticks: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[HttpCall, Done]] = field(default_factory=list)
+    grpc_calls: list[tuple[GrpcRequest, bytes | None, GrpcEvents]] = field(default_factory=list)
     cancelled: list[HttpCall] = field(default_factory=list)
     shared_queues: SharedQueues = field(default_factory=SharedQueues)
     told: list[tuple[int, int]] = field(default_factory=list)
@@ -160,6 +179,10 @@ class FakeHost:
     def http_call(self, call: HttpCall, done: Done) -> Cancel | None:
         self.calls.append((call, done))
         return None if call.cluster == "refused" else lambda: self.cancelled.append(call)
+
+    def grpc(self, request: GrpcRequest, message: bytes | None, events: GrpcEvents) -> FakeGrpc:
+        self.grpc_calls.append((request, message, events))
+        return FakeGrpc()
 
     def queue_consumer(self, root: Context) -> Consumer:
         return lambda token: self.told.append((root.id, token))

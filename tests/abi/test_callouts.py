@@ -74,7 +74,7 @@ def test_an_answer_goes_to_the_root_with_its_sizes(wasm: ProxyWasm, host: FakeHo
     _, done = host.calls[0]
     done(HttpAnswer(Pairs([(b":status", b"200"), (b"a", b"b")]), b"hello", Pairs([(b"t", b"1")])))
     assert "[host->vm] proxy_on_http_call_response(1, 4, 2, 5, 1)" in host.lines()
-    assert wasm.callouts.answer is None
+    assert wasm.callouts.shown_to(wasm.roots["key"]).answer is None
     lines = len(host.lines())
     done(None)
     assert len(host.lines()) == lines, "a callout is answered once"

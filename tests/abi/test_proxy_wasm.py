@@ -4,7 +4,7 @@ import pytest
 import wasmtime
 
 from meshsim.abi.constants import AbiVersion, BufferType, FailState, LogLevel
-from meshsim.abi.context import Plugin
+from meshsim.abi.context import Context, Plugin
 from meshsim.abi.proxy_wasm import Code
 from meshsim.errors import LinkError, ModuleError, NotModelled
 from meshsim.wasm import Engine, Limits, ModuleFacts, parse_module
@@ -335,13 +335,18 @@ def test_two_vms_of_one_code_have_memories_of_their_own(make_wasm: MakeWasm, eng
     assert one.vm.memory.read(0x2000, 3) == b"100"
 
 
+class _WithoutTimers(FakeHost):
+    def set_tick_period(self, root: Context, period_ms: int) -> None:
+        raise NotModelled("a timer")
+
+
 def test_an_error_of_the_host_leaves_the_vm_as_it_was_before_the_call(make_wasm: MakeWasm) -> None:
     """A run that ends at what is not modelled can be looked into, and its other VMs still be called."""
-    imports = '(import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))'
-    body = '(func (export "proxy_on_tick") (param i32) (drop (call $cancel (i32.const 0))))'
-    wasm = make_wasm(module(body, imports))
+    imports = '(import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))'
+    body = '(func (export "proxy_on_tick") (param i32) (drop (call $tick (i32.const 1))))'
+    wasm = make_wasm(module(body, imports), _WithoutTimers())
     wasm.root_context(PLUGIN, FakeStream()).start()
-    with pytest.raises(NotModelled, match="proxy_grpc_cancel"):
+    with pytest.raises(NotModelled, match="a timer"):
         wasm.roots["key"].tick()
     assert wasm.current is wasm.vm_context
     assert not wasm.failed

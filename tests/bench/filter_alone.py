@@ -130,8 +130,8 @@ class MeshsimFilter:
         self._metrics = thread.metric_values
         self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), cast(VmHost, thread), NoStream())
         assert self._wasm.initialize()
-        assert self._wasm.start_plugin(self._plugin, Root(world))
-        self._root = self._wasm.roots["bench"]
+        self._root = self._wasm.root_context(self._plugin, Root(world))
+        assert self._root.start()
         assert self._root.configure()
 
     def request(self, request: Headers, response: Headers) -> None:

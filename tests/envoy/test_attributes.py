@@ -89,7 +89,6 @@ def test_a_stream_that_has_just_begun(path: str, value: bytes | Status) -> None:
     assert read(path) == value
 
 
-@pytest.mark.xfail(strict=True, reason="a null anywhere in the node's metadata hides all of the node")
 def test_a_null_in_the_nodes_metadata_is_only_itself_without_a_form() -> None:
     names = Names(node=Node(id="n", metadata={"empty": None, "k": "v"}))
     assert plugin_attribute([b"xds", b"node", b"id"], names) == b"n"

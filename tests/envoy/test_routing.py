@@ -120,10 +120,7 @@ def test_a_request_that_lost_what_routing_needs_matches_nothing(header: bytes) -
         ({"range_match": {"start": 1, "end": 3}}, [b"2"], True),
         ({"range_match": {"start": 1, "end": 3}}, [b"3"], False),
         ({"range_match": {"start": 1, "end": 3}}, [b"x" * 50], False),
-        pytest.param(
-            *({"range_match": {"start": 1, "end": 3}}, [b"9" * 5000], False),
-            marks=pytest.mark.xfail(strict=True, reason="Python reads no number of more than 4300 digits"),
-        ),
+        ({"range_match": {"start": 1, "end": 3}}, [b"9" * 5000], False),
     ],
 )
 def test_headers(condition: dict[str, Any], values: list[bytes], takes: bool) -> None:

@@ -27,5 +27,5 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
 
     monkeypatch.setattr(notebook, "find_spec", lambda name: None)
     assert notebook.missing() == ["nbclient", "ipykernel"]
-    with pytest.raises(MeshsimError, match=r"meshsim\[lab\]"):
+    with pytest.raises(MeshsimError, match=r"meshsim\[demo\]"):
         notebook.execute(notebook.demo_notebook(1), Path(str(tmp_path)))

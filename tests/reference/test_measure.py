@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from meshsim.cost import default_profile
@@ -54,3 +56,11 @@ def test_out_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         measure.main([])
     assert "OUT.json" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        measure.main([str(tmp_path / "nowhere" / "OUT.json")])
+    assert "nowhere" in capsys.readouterr().err

@@ -29,6 +29,12 @@ def test_an_empty_guest_exports_the_named_callbacks_only() -> None:
     ]
 
 
+def test_a_seed_makes_another_module_that_does_the_same() -> None:
+    one, other = (parse_module(specimens.empty(["done"], seed)) for seed in (1, 2))
+    assert one.sha256 != other.sha256
+    assert one.exports == other.exports
+
+
 @pytest.mark.parametrize("size", [1_000, 32_000, 250_000])
 def test_a_padded_guest_has_about_the_size_that_was_asked_for(size: int) -> None:
     assert len(specimens.padded(size, 1)) == pytest.approx(size, rel=0.1, abs=600)

@@ -1,9 +1,84 @@
-"""Access loggers: ``envoy.config.accesslog.v3`` and the loggers that write to files and standard streams."""
+"""Access loggers and their filters: ``envoy.config.accesslog.v3``, and loggers."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from meshsim.envoy.config.base import Message, Struct
 from meshsim.envoy.config.core import SubstitutionFormatString
+from meshsim.envoy.config.matcher import HeaderMatcher
+from meshsim.envoy.config.wasm_extensions import WasmAccessLog
+
+_PACKAGE = "envoy.config.accesslog.v3"
+
+
+class RuntimeUInt32(Message):
+    """A number that the runtime could override; without a runtime the default holds."""
+
+    proto = "envoy.config.core.v3.RuntimeUInt32"
+    default_value: int = 0
+    runtime_key: str = ""
+
+
+class ComparisonFilter(Message):
+    """A comparison with a number."""
+
+    proto = f"{_PACKAGE}.ComparisonFilter"
+    op: Literal["EQ", "GE", "LE", "NE"] = "EQ"
+    value: RuntimeUInt32 = RuntimeUInt32()
+
+
+class StatusCodeFilter(Message):
+    """A condition on the response's status."""
+
+    proto = f"{_PACKAGE}.StatusCodeFilter"
+    comparison: ComparisonFilter = ComparisonFilter()
+
+
+class HeaderFilter(Message):
+    """A condition on a header of the request."""
+
+    proto = f"{_PACKAGE}.HeaderFilter"
+    header: HeaderMatcher = HeaderMatcher()
+
+
+class ResponseFlagFilter(Message):
+    """Any of some response flags; without a list, any flag at all."""
+
+    proto = f"{_PACKAGE}.ResponseFlagFilter"
+    flags: tuple[str, ...] = ()
+
+
+class NotHealthCheckFilter(Message):
+    """Everything but health checks, which there are none of."""
+
+    proto = f"{_PACKAGE}.NotHealthCheckFilter"
+
+
+class AndFilter(Message):
+    """All of several conditions."""
+
+    proto = f"{_PACKAGE}.AndFilter"
+    filters: tuple[AccessLogFilter, ...] = ()
+
+
+class OrFilter(Message):
+    """Any of several conditions."""
+
+    proto = f"{_PACKAGE}.OrFilter"
+    filters: tuple[AccessLogFilter, ...] = ()
+
+
+class AccessLogFilter(Message):
+    """A condition on a stream: one of these."""
+
+    proto = f"{_PACKAGE}.AccessLogFilter"
+    status_code_filter: StatusCodeFilter | None = None
+    header_filter: HeaderFilter | None = None
+    response_flag_filter: ResponseFlagFilter | None = None
+    not_health_check_filter: NotHealthCheckFilter | None = None
+    and_filter: AndFilter | None = None
+    or_filter: OrFilter | None = None
 
 
 class FileAccessLog(Message):
@@ -36,4 +111,5 @@ class AccessLog(Message):
 
     proto = "envoy.config.accesslog.v3.AccessLog"
     name: str = ""
-    typed_config: FileAccessLog | StdoutAccessLog | StderrAccessLog | None = None
+    filter: AccessLogFilter | None = None
+    typed_config: FileAccessLog | StdoutAccessLog | StderrAccessLog | WasmAccessLog | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from meshsim.envoy.config.base import Message, Struct
+from meshsim.envoy.config.base import DurationNs, Message, Struct
 from meshsim.envoy.config.cluster import Cluster
 from meshsim.envoy.config.core import Address, Node
 from meshsim.envoy.config.listener import Listener
 from meshsim.envoy.config.sources import Sources
+from meshsim.envoy.config.wasm_extensions import WasmService, WasmStatSink
 
 
 class Admin(Message):
@@ -51,6 +52,22 @@ class StatsConfig(Message):
     proto = "envoy.config.metrics.v3.StatsConfig"
 
 
+class StatsSink(Message):
+    """Where statistics go."""
+
+    proto = "envoy.config.metrics.v3.StatsSink"
+    name: str = ""
+    typed_config: WasmStatSink | None = None
+
+
+class BootstrapExtension(Message):
+    """What runs beside listeners and clusters."""
+
+    proto = "envoy.config.core.v3.TypedExtensionConfig"
+    name: str = ""
+    typed_config: WasmService | None = None
+
+
 class Bootstrap(Message):
     """All that one Envoy is started with.
 
@@ -71,6 +88,9 @@ class Bootstrap(Message):
     admin: Admin | None = None
     cluster_manager: ClusterManager | None = None
     stats_config: StatsConfig | None = None
+    stats_sinks: tuple[StatsSink, ...] = ()
+    stats_flush_interval: DurationNs | None = None
+    bootstrap_extensions: tuple[BootstrapExtension, ...] = ()
     ignored: tuple[str, ...] = ()
     inert: tuple[str, ...] = ()
     sources: Sources = Sources()

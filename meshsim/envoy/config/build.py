@@ -11,11 +11,13 @@ from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.coverage import accepted, models, status
 from meshsim.envoy.config.inert import (
     DEFAULT_VALUES,
+    FORMATS,
     INERT_RUNTIME_KEYS,
     INERT_TYPES,
     UNMODELLED_VALUES,
     WITHHELD_BELOW,
 )
+from meshsim.envoy.config.operators import unmodelled_operators
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place
 from meshsim.envoy.config.schema import FieldSchema, known_schema
 from meshsim.envoy.config.wasm import CONFIGURATION_TYPES
@@ -91,6 +93,7 @@ class Builder:
         shown = ""
         if state == "modelled":
             self._note_below(parsed, name, value)
+            self._note_operators(parsed, name, value)
             nameless = field.type.kind == "enum" and isinstance(value, int)
             if not nameless and not _is_among(UNMODELLED_VALUES, message, name, value):
                 return True
@@ -106,6 +109,16 @@ class Builder:
             if isinstance(value, ParsedMessage) and below in value.values:
                 what = f"{value.schema.short_name}.{below} of {parsed.schema.short_name}"
                 self.unmodelled.append(Unmodelled(what, value.place_of(below)))
+
+    def _note_operators(self, parsed: ParsedMessage, name: str, value: Any) -> None:
+        """Note the command operators in a format that nothing fills in, and a format in a file, which is not read."""
+        for path in FORMATS.get((parsed.schema.name, name), ()):
+            inner, place = value, parsed.place_of(name)
+            for step in path:
+                if isinstance(inner, ParsedMessage):
+                    inner, place = inner.get(step), inner.place_of(step)
+            for operator in unmodelled_operators(inner):
+                self.unmodelled.append(Unmodelled(f"the command operator %{operator}%", place))
 
     def _changes_nothing(self, message: str, field: FieldSchema, value: Any) -> bool:
         """Whether a value of a field that is not modelled is as good as none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from meshsim.envoy.config.access_log import AccessLog
+from meshsim.envoy.config.access_log import AccessLog, AccessLogFilter
 from meshsim.envoy.config.base import DurationNs, Message
 from meshsim.envoy.config.core import (
     DataSource,
@@ -43,6 +43,7 @@ class ResponseMapper(Message):
     """What a local reply looks like."""
 
     proto = f"{_HCM}.ResponseMapper"
+    filter: AccessLogFilter | None = None
     status_code: int | None = None
     body: DataSource | None = None
     body_format_override: SubstitutionFormatString | None = None

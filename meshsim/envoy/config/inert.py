@@ -15,7 +15,6 @@ _NEVER_DUE = "a replay is over before it could matter"
 INERT: Mapping[str, Mapping[str, str]] = {
     "envoy.config.bootstrap.v3.Bootstrap": {
         "node_context_params": _NO_XDS,
-        "stats_flush_interval": _NO_SINK,
         "stats_flush_on_admin": _NO_SINK,
         "stats_eviction_interval": _NEVER_DUE,
         "deferred_stat_options": _NO_SINK,
@@ -87,7 +86,6 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "bypass_overload_manager": _NO_LOAD,
     },
     "envoy.config.listener.v3.FilterChain": {"transport_socket_connect_timeout": _NO_TLS},
-    "envoy.config.accesslog.v3.AccessLog": {"filter": _NO_SINK},
     "envoy.extensions.access_loggers.file.v3.FileAccessLog": {"*": _NO_SINK},
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog": {"*": _NO_SINK},
     "envoy.extensions.access_loggers.stream.v3.StderrAccessLog": {"*": _NO_SINK},
@@ -213,21 +211,16 @@ INERT_TYPES: Mapping[str, str] = {
 """Extensions that change nothing here, by the message that configures them."""
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_LOCAL_REPLY = "envoy.extensions.filters.network.http_connection_manager.v3"
 _THRESHOLDS = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
 
 WITHHELD: Mapping[str, frozenset[str]] = {
-    _HCM: frozenset(
-        (
-            "local_reply_config",
-            "proxy_100_continue",
-        )
-    ),
+    _HCM: frozenset(("proxy_100_continue",)),
     "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
     "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
     "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_requests_per_connection",)),
     "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
-    "envoy.config.route.v3.DirectResponseAction": frozenset(("body_format",)),
     "envoy.extensions.filters.http.router.v3.Router": frozenset(("dynamic_stats",)),
 }
 """Fields that the models carry and no part of the simulation acts on: to a user they are not modelled."""
@@ -235,6 +228,10 @@ WITHHELD: Mapping[str, frozenset[str]] = {
 WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
     (owner, "common_http_protocol_options"): frozenset(("max_headers_count", "max_stream_duration"))
     for owner in ("envoy.config.cluster.v3.Cluster", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
+} | {
+    ("envoy.config.core.v3.SubstitutionFormatString", "text_format_source"): frozenset(
+        ("environment_variable", "filename", "inline_bytes")
+    )
 }
 """Fields that are modelled in other places of their message, but not below this field of this one."""
 
@@ -260,6 +257,16 @@ DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool]] = {
     ("envoy.extensions.filters.http.router.v3.Router", "dynamic_stats"): frozenset((True,)),
 }
 """Values that mean the same as leaving the field out, where that is not protobuf's default."""
+
+_BODY_FORMAT = (("text_format",), ("json_format",), ("text_format_source", "inline_string"))
+
+FORMATS: Mapping[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("envoy.config.core.v3.HeaderValueOption", "header"): (("value",),),
+    ("envoy.config.route.v3.DirectResponseAction", "body_format"): _BODY_FORMAT,
+    (f"{_LOCAL_REPLY}.LocalReplyConfig", "body_format"): _BODY_FORMAT,
+    (f"{_LOCAL_REPLY}.ResponseMapper", "body_format_override"): _BODY_FORMAT,
+}
+"""Fields with formats that are filled in, and where in them the formats are."""
 
 INERT_RUNTIME_KEYS = ("envoy.deprecated_features", "envoy.features.", "overload.", "re2.")
 """Beginnings of the runtime keys that change nothing here: they lift limits, or allow deprecated fields."""

@@ -8,6 +8,8 @@ from meshsim.envoy.config.access_log import AccessLog
 from meshsim.envoy.config.base import Message
 from meshsim.envoy.config.core import Address, Metadata, TrafficDirection
 from meshsim.envoy.config.http import HttpConnectionManager
+from meshsim.envoy.config.tcp import TcpProxy
+from meshsim.envoy.config.wasm_extensions import WasmNetworkFilter
 
 
 class Filter(Message):
@@ -15,7 +17,7 @@ class Filter(Message):
 
     proto = "envoy.config.listener.v3.Filter"
     name: str = ""
-    typed_config: HttpConnectionManager | None = None
+    typed_config: HttpConnectionManager | TcpProxy | WasmNetworkFilter | None = None
 
 
 class FilterChain(Message):

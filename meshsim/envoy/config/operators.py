@@ -18,6 +18,32 @@ _COMMAND = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\))?(?::(\d+))?%")
 
 _HEADERS = frozenset(("REQ", "RESP", "TRAILER", "REQUEST_HEADER", "RESPONSE_HEADER", "RESPONSE_TRAILER"))
 
+MODELLED = frozenset(
+    "ACCESS_LOG_TYPE BYTES_RECEIVED BYTES_SENT CONNECTION_ID CONNECTION_TERMINATION_DETAILS CUSTOM_FLAGS "
+    "DOWNSTREAM_LOCAL_ADDRESS DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT DOWNSTREAM_LOCAL_PORT DOWNSTREAM_REMOTE_ADDRESS "
+    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT DOWNSTREAM_REMOTE_PORT DOWNSTREAM_TRANSPORT_FAILURE_REASON "
+    "DYNAMIC_METADATA LOCAL_REPLY_BODY PATH PROTOCOL QUERY_PARAM QUERY_PARAMS REQ REQUESTED_SERVER_NAME "
+    "REQUEST_HEADER RESP RESPONSE_CODE RESPONSE_CODE_DETAILS RESPONSE_FLAGS RESPONSE_FLAGS_LONG RESPONSE_HEADER "
+    "RESPONSE_TRAILER ROUTE_NAME SPAN_ID STREAM_ID TRACE_ID TRAILER UPSTREAM_CLUSTER UPSTREAM_CLUSTER_RAW "
+    "UPSTREAM_HOST UPSTREAM_REMOTE_ADDRESS UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT UPSTREAM_REMOTE_PORT "
+    "UPSTREAM_REQUEST_ATTEMPT_COUNT UPSTREAM_SERVER_NAME UPSTREAM_TRANSPORT_FAILURE_REASON VIRTUAL_CLUSTER_NAME".split()
+)
+"""Operators that the formatter fills in."""
+
+
+def unmodelled_operators(value: Any) -> list[str]:
+    """Return the operators in a format (a text, or the texts in a JSON value) that are not modelled.
+
+    Examples
+    --------
+    >>> unmodelled_operators({"a": ["%REQ(x)%", "%DURATION%"]})
+    ['DURATION']
+    """
+    if isinstance(value, str):
+        return [match[1] for match in _COMMAND.finditer(value) if match[1] not in MODELLED]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [name for item in items for name in unmodelled_operators(item)]
+
 
 @cache
 def _kinds() -> dict[str, str]:

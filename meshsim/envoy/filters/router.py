@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
+from meshsim.envoy.config.core import DataSource, SubstitutionFormatString
 from meshsim.envoy.config.http import Router as RouterConfig
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.tries import Plan, Tries
+from meshsim.envoy.formatter import content_type, format_body
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.redirect import REDIRECT_STATUS, direct_location, redirect_location
@@ -52,6 +54,7 @@ class Router(HttpFilter):
         values: Callable[..., Values],
         random: Random,
         host_name: Callable[[str, Address], str],
+        bytes_of: Callable[[DataSource | None], bytes],
     ) -> None:
         self._config = config
         self._clusters = clusters
@@ -60,6 +63,7 @@ class Router(HttpFilter):
         self._values = values
         self._random = random
         self._host_name = host_name
+        self._bytes_of = bytes_of
         self._tries: Tries | None = None
         self._answered = False
         self._request_complete_ns = -1
@@ -123,12 +127,21 @@ class Router(HttpFilter):
             if location:
                 response.add(b"location", location.encode("utf-8", "surrogateescape"))
             match.edit_response(response, values)
+            if direct and direct.body_format:
+                self._set_type(response, direct.body_format)
 
         if direct:
-            body = (direct.body.inline if direct.body else None) or b""
+            body = self._bytes_of(direct.body)
+            if direct.body_format:
+                body = format_body(direct.body_format, self.stream, body)
             self._reply(LocalReply(direct.status, body, "direct_response", edit=edit))
         elif redirect:
             self._reply(LocalReply(REDIRECT_STATUS[redirect.response_code], details="direct_response", edit=edit))
+
+    def _set_type(self, response: HeaderMap, form: SubstitutionFormatString) -> None:
+        """Tell the type of a formatted body, but not that of plain text, which need not be told."""
+        if form.content_type or form.json_format is not None:
+            response.put(b"content-type", content_type(form))
 
     def _wrong_header(self, headers: HeaderMap) -> LocalReply | None:
         """Answer a request with a header that is to be checked and makes no sense."""
@@ -196,9 +209,11 @@ class Router(HttpFilter):
         info.upstream_connected = True
         info.details = "via_upstream"
         info.first_upstream_byte_ns = self._now_ns()
+        info.code = as_number(headers.get(b":status"))
         if self._request_complete_ns >= 0 and not self._config.suppress_envoy_headers:
             elapsed_ms = (self._now_ns() - self._request_complete_ns) // 1_000_000
             headers.put(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
+        self.stream.response_headers = headers
         self._edit_response(headers)
         self.stream.respond_headers(headers, end)
 

@@ -25,6 +25,7 @@ from meshsim.abi.constants import (
     TrailersAction,
 )
 from meshsim.abi.context import Context
+from meshsim.abi.foreign.declared import UNDECLARED, StateObject
 from meshsim.abi.ports import Buffer, LocalResponse
 from meshsim.abi.ports import HeaderMap as ReadableMap
 from meshsim.envoy.attributes import stream_attribute
@@ -221,8 +222,22 @@ class WasmFilter(HttpFilter):
         return stream_attribute(path, self._plugin, self.stream, self)
 
     def set_property(self, path: bytes, value: bytes) -> Status:
-        """Leave a value on the stream, for every Wasm filter of it."""
-        self.stream.info.filter_state[b"wasm." + path] = value
+        """Leave a value on the stream, for every Wasm filter of it; what was declared of it stays with it."""
+        state, name = self.stream.info.filter_state, b"wasm." + path
+        before = state.get(name)
+        if isinstance(before, StateObject):
+            declaration = before.declaration
+            if declaration.read_only:
+                return Status.BAD_ARGUMENT
+        else:
+            declaration = self.context.root.foreign.declarations.get(path, UNDECLARED)
+        state[name] = StateObject(value, declaration)
+        return Status.OK
+
+    def set_filter_state(self, name: bytes, made: bytes | None) -> Status:
+        """Put an object on the stream."""
+        if made is not None:
+            self.stream.info.filter_state[name] = made
         return Status.OK
 
     # -- context host: the stream's course ---

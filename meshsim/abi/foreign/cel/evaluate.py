@@ -146,14 +146,14 @@ class Evaluation:
     def _map(self, node: MakeMap) -> Value:
         entries = [(self.value(key), self.value(value)) for key, value in node.entries]
         result = CelMap(entries)
-        if len(result.keys()) < len(entries):
+        if len(result) < len(entries):
             raise CelAbort("duplicate key in map")
         return result
 
     def _loop(self, node: Comprehension) -> Value:
         over = self.value(node.over)
         if isinstance(over, CelMap):
-            over = tuple(over.keys())
+            over = tuple(over)
         if not isinstance(over, tuple):
             raise CelError("No matching overloads found : <iter_range>")
         accumulator: Bound = self._outcome(node.start)

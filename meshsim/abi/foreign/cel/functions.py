@@ -103,14 +103,18 @@ def _add(left: Value, right: Value) -> Value:
             return left + right  # type: ignore[operator]
         case Duration(), Duration():
             return Duration(left.ns + right.ns)
-        case (Timestamp(), Duration()) | (Duration(), Timestamp()):
+        case Timestamp(), Duration():
+            return Timestamp(left.ns + right.ns)
+        case Duration(), Timestamp():
             return Timestamp(left.ns + right.ns)
     return _sum(left, right)
 
 
 def _subtract(left: Value, right: Value) -> Value:
     match left, right:
-        case (Duration(), Duration()) | (Timestamp(), Timestamp()):
+        case Duration(), Duration():
+            return Duration(left.ns - right.ns)
+        case Timestamp(), Timestamp():
             return Duration(left.ns - right.ns)
         case Timestamp(), Duration():
             return Timestamp(left.ns - right.ns)
@@ -236,10 +240,8 @@ def _struct_field(operand: Value, field: str) -> tuple[Value, bool]:
 def _size(name: str, receiver: bool) -> Function:
     def size(value: Value) -> Value:
         match value:
-            case str() | bytes() | tuple():
+            case str() | bytes() | tuple() | CelMap():
                 return len(value)
-            case CelMap():
-                return len(value.keys())
         raise no_overload(name, value, receiver=receiver)
 
     return size

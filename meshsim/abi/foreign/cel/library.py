@@ -1,4 +1,4 @@
-"""What comes from the package ``common-expression-language`` (the extra ``cel``): syntax errors and regular expressions.
+"""What the package ``common-expression-language`` (the extra ``cel``) is asked: syntax errors, regular expressions.
 
 The package has its own evaluator; a module would see the difference (see :mod:`meshsim.abi.foreign.cel`). But its
 parser is made from the grammar that Envoy's is made from, and so says what Envoy says of a text that is no expression;
@@ -8,38 +8,26 @@ and its regular expressions take time in proportion to the text, as RE2 does: a 
 from __future__ import annotations
 
 import re
-from types import ModuleType
 
 from meshsim.abi.foreign.cel.parser import located
 from meshsim.abi.foreign.cel.values import CelError
-from meshsim.errors import MeshsimError, NotModelled
+from meshsim.abi.foreign.extras import package
+from meshsim.errors import NotModelled
 
-_REMEDY = "pip install 'meshsim[cel]'"
 _ERROR = re.compile(r"^ERROR: <input>:(\d+):(\d+): (.*)$", re.MULTILINE)
 #: Said by the package's tree builder, not by its grammar; cel-cpp has one line for all of these.
 _HALF_BUILT = "Incomplete `"
 _NIL = "ERROR: <input>:4294967295:0: <<nil>> parsetree"
 
 
-def package(what: str) -> ModuleType:
-    """Import the package, or say what needs it."""
-    try:
-        import cel
-    except ImportError:
-        raise MeshsimError(
-            "the package common-expression-language is not installed", where=what, remedy=_REMEDY
-        ) from None
-    module: ModuleType = cel
-    return module
-
-
 def syntax_error(source: str) -> str:
     """Return Envoy's text about a text that is no expression."""
-    cel = package("foreign function expr_create, on a syntax error")
+    cel = package("cel", "an expression with a syntax error")
     try:
         cel.compile(source)
     except ValueError as error:
-        found = [(int(line), int(column), text) for line, column, text in _ERROR.findall(str(error))]
+        said = str(error).removeprefix(f"Failed to parse expression '{source}': ")
+        found = [(int(line), int(column), text) for line, column, text in _ERROR.findall(said)]
         lines = [
             located(source, _offset(source, line, column), text.replace("'?'", r"'\u003F'"))
             for line, column, text in found
@@ -71,7 +59,7 @@ _WORDS = {
 
 def matches(text: str, pattern: str) -> bool:
     """Whether a regular expression matches somewhere in a text."""
-    cel = package("the function matches of an expression")
+    cel = package("cel", "the function matches of an expression")
     _check_repeats(pattern)
     try:
         return bool(cel.evaluate("text.matches(pattern)", {"text": text, "pattern": _ascii_classes(pattern)}))

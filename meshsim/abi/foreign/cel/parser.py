@@ -2,7 +2,7 @@
 
 Two depths are limited, as in Envoy: how often the grammar's ``expr`` may stand in itself (while parsing), and how deep
 the tree may be (afterwards). What is no expression at all raises :class:`NoExpression`; the words that Envoy has for
-it are made elsewhere (:mod:`meshsim.abi.foreign.cel.wording`).
+it are made elsewhere (:mod:`meshsim.abi.foreign.cel.library`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ _PRODUCTS = {"*": "_*_", "/": "_/_", "%": "_%_"}
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _KEYWORDS = frozenset(_CONSTANTS) | {"in"}
 _RESERVED = frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while".split()
+    {
+        *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package"),
+        *("namespace", "return", "var", "void", "while"),
+    }
 )
+_WIDE_DOT, _WIDE_CARET = "\N{FULLWIDTH FULL STOP}", "\N{FULLWIDTH CIRCUMFLEX ACCENT}"
 
 
 class NoExpression(ValueError):
@@ -67,9 +71,7 @@ def parse(source: str) -> Node:
     Select(at=1, operand=Ident(at=0, name='a'), field='b', test=False)
     """
     if len(source) > MAX_CODEPOINTS:
-        raise Refused(
-            f"expression size exceeds codepoint limit. input size: {len(source)}, limit: {MAX_CODEPOINTS}"
-        )
+        raise Refused(f"expression size exceeds codepoint limit. input size: {len(source)}, limit: {MAX_CODEPOINTS}")
     parser = _Parser(source)
     tree = parser.whole()
     too_deep = _too_deep(tree, 1)
@@ -119,8 +121,8 @@ def located(source: str, at: int, text: str) -> str:
     head = f"ERROR: <input>:{before.count(chr(10)) + 1}:{column + 1}: {text}"
     if not line:
         return head
-    under = "".join("．" if ord(character) > 0x7F else "." for character in line[:column])
-    caret = "＾" if column < len(line) and ord(line[column]) > 0x7F else "^"
+    under = "".join(_WIDE_DOT if ord(character) > 0x7F else "." for character in line[:column])
+    caret = _WIDE_CARET if column < len(line) and ord(line[column]) > 0x7F else "^"
     return f"{head}\n | {line}\n | {under}{caret}"
 
 

@@ -57,7 +57,7 @@ def _part(whole: str, fraction: str, unit: str) -> int:
     if len(whole.lstrip("0")) > _MAX_DIGITS:
         raise CelError("String to Duration conversion failed")
     digits = fraction[:_MAX_DIGITS]
-    return int(whole or "0") * scale + int(digits or "0") * scale // 10 ** len(digits)
+    return int(whole or "0") * scale + int(digits or "0") * scale // int("1" + "0" * len(digits))
 
 
 def _out_of_range(text: str, low: bool) -> str:

@@ -8,7 +8,7 @@ by the exact Python class, because in Python a bool is an int and in CEL it is n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Union
 
@@ -114,9 +114,12 @@ class CelMap:
         """Return a value; raises KeyError."""
         return self._items[map_key(key) or ("", None)][1]
 
-    def keys(self) -> list[Value]:
+    def __iter__(self) -> Iterator[Value]:
         """Every key, in order."""
-        return [key for key, _ in self._items.values()]
+        return (key for key, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
 
     def serialisable(self) -> PropertyValue | None:
         """Return the map for the wire."""
@@ -199,10 +202,10 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def _equal_maps(left: CelMap, right: CelMap) -> bool:
-    if len(left.keys()) != len(right.keys()):
+    if len(left) != len(right):
         return False
     try:
-        return all(equal(left.get(key), right.get(key)) for key in left.keys())
+        return all(equal(left.get(key), right.get(key)) for key in left)
     except KeyError:
         return False
 
