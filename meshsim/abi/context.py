@@ -149,6 +149,14 @@ class Context:
         """Run ``proxy_on_queue_ready`` of a root context."""
         self._notify("proxy_on_queue_ready", self.id, token)
 
+    def dns_resolved(self, token: int, addresses: bytes) -> None:
+        """Run ``envoy_on_resolve_dns`` of a root context, which may read the addresses meanwhile."""
+        self.wasm.call_data = addresses
+        try:
+            self._notify("envoy_on_resolve_dns", self.id, token, len(addresses))
+        finally:
+            self.wasm.call_data = None
+
     def done(self) -> bool:
         """Run ``proxy_on_done``; False (on a root context) asks to wait for ``proxy_done``."""
         return self._ask("proxy_on_done")

@@ -7,6 +7,7 @@ arguments, memory, then the work. The order matters, because a guest can see whi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.abi import foreign, grpc
@@ -21,6 +22,7 @@ from meshsim.abi.constants import (
     Status,
     StreamType,
 )
+from meshsim.abi.dns import encode_addresses
 from meshsim.abi.ports import Buffer, HeaderMap, LocalResponse, PropertyUnavailable
 
 if TYPE_CHECKING:
@@ -488,9 +490,17 @@ class HostCalls:
         result = foreign.call(function, self._wasm.current, self._read(argument, argument_size))
         if isinstance(result, Status):
             return result
-        if not pointer_out and not size_out:
-            return Status.OK
-        return self._give(result, pointer_out, size_out)
+        address = 0
+        if result is not None and pointer_out:
+            # Unlike the other host functions this one asks for a block for no bytes too.
+            address = self._wasm.allocate(len(result)) or 0
+            if result and not (address and self._wasm.vm.memory.write(address, result)):
+                return Status.INVALID_MEMORY_ACCESS
+        if pointer_out:
+            self._write_u32(pointer_out, address)
+        if size_out:
+            self._write_u32(size_out, len(result or b""))
+        return Status.OK
 
     # -- shared queues ---
 
@@ -541,6 +551,20 @@ class HostCalls:
 
     def emscripten_notify_memory_growth(self, memory: int) -> None:
         """Nothing to do: views of the memory are made anew when it has grown."""
+
+    def envoy_resolve_dns(self, name: int, size: int, token_out: int) -> int:
+        """Resolve a name for the context's root, which may be told before this call returns."""
+        text = guest_text(self._read(name, size))
+        wasm, root = self._wasm, self._wasm.acting.root
+        token = wasm.new_dns_token()
+        self._write_u32(token_out, token)
+
+        def done(addresses: Sequence[str] | None) -> None:
+            if wasm.contexts.get(root.id) is root:
+                root.dns_resolved(token, encode_addresses(addresses))
+
+        self._host.resolve_dns(text, done)
+        return _OK
 
     def pthread_equal(self, left: int, right: int) -> int:
         """Compare two thread ids."""

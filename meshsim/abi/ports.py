@@ -183,6 +183,9 @@ class VmHost(Protocol):
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         """Set the root context's timer; 0 stops it."""
 
+    def resolve_dns(self, name: str, done: Callable[[Sequence[str] | None], None]) -> None:
+        """Find a name's addresses, None when it has none; ``done`` is called now or later."""
+
     def has_cluster(self, name: str) -> bool:
         """Whether there is a cluster of this name."""
 

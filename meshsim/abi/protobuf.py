@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 MAX_VARINT_BYTES = 10
+MAX_TAG_BYTES = 5
 MAX_FIELD = (1 << 29) - 1
 #: How deep groups may nest in a message, as in the C++ parser.
 MAX_DEPTH = 100
@@ -54,7 +55,7 @@ def parse(data: bytes) -> list[Field]:
 
 
 def _field(data: bytes, at: int, depth: int) -> tuple[Field, int]:
-    tag, at = read_varint(data, at)
+    tag, at = _tag(data, at)
     number, kind = tag >> 3, tag & 7
     if not 0 < number <= MAX_FIELD:
         raise ValueError(f"field number {number}")
@@ -76,12 +77,19 @@ def _field(data: bytes, at: int, depth: int) -> tuple[Field, int]:
     raise ValueError(f"wire type {kind}")
 
 
+def _tag(data: bytes, at: int) -> tuple[int, int]:
+    tag, after = read_varint(data, at)
+    if after - at > MAX_TAG_BYTES:
+        raise ValueError("a tag of more than five bytes")
+    return tag, after
+
+
 def _end_of_group(data: bytes, at: int, number: int, depth: int) -> tuple[int, int]:
     """Skip a group; give where its end tag starts, and where the bytes go on."""
     if depth > MAX_DEPTH:
         raise ValueError("groups nest too deep")
     while True:
-        tag, after = read_varint(data, at)
+        tag, after = _tag(data, at)
         if tag & 7 == Wire.END_GROUP:
             if tag >> 3 != number:
                 raise ValueError("end of another group")

@@ -112,6 +112,9 @@ class ProxyWasm:
         self.roots: dict[str, Context] = {}
         self.pending_done: dict[str, Context] = {}
         self.stopped = False
+        #: What a module may read in the callback that runs now, and nowhere else.
+        self.call_data: bytes | None = None
+        self._dns_token = 1
         self._next_id = 1
         self._after: deque[Callable[[], None]] = deque()
         self._callbacks: dict[str, Guest | None] = {}
@@ -216,6 +219,11 @@ class ProxyWasm:
         self.contexts[context.id] = context
         self._next_id += 1
         return context
+
+    def new_dns_token(self) -> int:
+        """Give the next token of a name that is resolved; the first is 2, as in Envoy."""
+        self._dns_token += 1
+        return self._dns_token
 
     def shut_down_plugin(self, key: str) -> None:
         """End a plugin's root context: at once, or when the module says ``proxy_done``."""

@@ -21,7 +21,10 @@ from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN
 from meshsim.envoy.response_flags import flag_bits
 
 if TYPE_CHECKING:
-    from meshsim.envoy.stream import Stream
+    from meshsim.envoy.config.route import VirtualHost
+    from meshsim.envoy.headers import HeaderMap as Headers
+    from meshsim.envoy.routing import Match
+    from meshsim.envoy.stream import StreamInfo
 
 _NULL = Status.SERIALIZATION_FAILURE
 _DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
@@ -50,12 +53,27 @@ class Maps(Protocol):
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None: ...
 
 
+class Subject(Protocol):
+    """A stream, or a connection: what attributes tell of."""
+
+    info: StreamInfo
+
+    @property
+    def route(self) -> Match | None: ...
+    @property
+    def virtual_host(self) -> VirtualHost | None: ...
+    @property
+    def request_headers(self) -> Headers: ...
+    @property
+    def response_headers(self) -> Headers | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What an attribute is computed from."""
 
     plugin: PluginNames
-    stream: Stream
+    stream: Subject
     request: HeaderMap | None
     response: HeaderMap | None
     trailers: HeaderMap | None
@@ -120,6 +138,13 @@ def _details(view: View) -> bytes:
     return view.stream.info.details.encode("utf-8", "surrogateescape")
 
 
+def _protocol(view: View) -> bytes:
+    """HTTP's version; a connection has one from its first request on."""
+    if not view.stream.info.protocol:
+        raise KeyError("no HTTP yet")
+    return view.stream.info.protocol.encode()
+
+
 def _grpc_status(view: View) -> int:
     status = _code(view)
     for headers in (view.trailers, view.response):
@@ -131,12 +156,15 @@ def _grpc_status(view: View) -> int:
 
 def _backend_latency(view: View) -> Nanoseconds:
     info = view.stream.info
-    if info.first_upstream_byte_ns < 0:
-        raise KeyError("no upstream response")
-    return Nanoseconds(info.first_upstream_byte_ns - info.started_ns)
+    if info.upstream_complete_ns < 0:
+        raise KeyError("no whole response from upstream")
+    return Nanoseconds(info.upstream_complete_ns - info.started_ns)
 
 
 def _route_cluster(view: View) -> str:
+    """The cluster that a route names, or that the TCP proxy has chosen."""
+    if view.stream.info.cluster:
+        return view.stream.info.cluster
     match = view.stream.route
     if match is None or not match.cluster:
         raise KeyError("no cluster")
@@ -247,7 +275,7 @@ _REQUEST: dict[str, Getter] = {
     "headers": lambda v: _Headers(v.request),
     "headers_bytes": lambda v: _bytes(v.request),
     "time": lambda v: Nanoseconds(v.plugin.epoch_ns + v.stream.info.started_ns),
-    "protocol": lambda v: v.stream.info.protocol.encode(),
+    "protocol": _protocol,
     "duration": lambda v: Nanoseconds(_ended(v)),
     "size": lambda v: _length(v.request, v.stream.info.bytes_received),
     "total_size": lambda v: _bytes(v.request) + v.stream.info.bytes_received,
@@ -332,7 +360,7 @@ def plugin_attribute(path: Sequence[bytes], plugin: PluginNames) -> PropertyValu
     raise PropertyUnavailable(Status.NOT_FOUND)
 
 
-def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Stream, maps: Maps) -> PropertyValue | None:
+def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Subject, maps: Maps) -> PropertyValue | None:
     """Read an attribute of a stream, or a value that a module left on it."""
     view = View(
         plugin,
@@ -361,7 +389,7 @@ def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Stream,
         return _left_on_stream(path, stream)
 
 
-def _left_on_stream(path: Sequence[bytes], stream: Stream) -> PropertyValue:
+def _left_on_stream(path: Sequence[bytes], stream: Subject) -> PropertyValue:
     value = stream.info.filter_state.get(b"wasm." + path[0])
     if value is None or len(path) > 1:
         raise PropertyUnavailable(Status.NOT_FOUND)

@@ -83,6 +83,8 @@ class Exchange:
 
     def _take(self, part: Part) -> None:
         match part:
+            case Head() if not part.status:
+                self._finish(MALFORMED)
             case Head() if part.status >= 200 or part.status == 101:
                 self._begin(part)
             case Data():

@@ -48,14 +48,21 @@ class Cluster:
 
         The answer must be complete ``timeout_ns`` after the request is; 0 waits for ever.
         """
-        if not self.hosts:
+        address = self.next_host()
+        if address is None:
             self.count_failure(NO_HOST)
             taker.upstream_failed(NO_HOST)
             return None
-        address = self.hosts[self._next % len(self.hosts)]
-        self._next += 1
         taker.upstream_chosen(address)
         return Upstream(self, address, taker, headers, end, timeout_ns)
+
+    def next_host(self) -> Address | None:
+        """Choose a host: each in turn; None when there is none."""
+        if not self.hosts:
+            return None
+        address = self.hosts[self._next % len(self.hosts)]
+        self._next += 1
+        return address
 
     def count_failure(self, failure: UpstreamFailure) -> None:
         """Count an answer that Envoy made for this cluster."""

@@ -140,6 +140,8 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
         return 400
     if rules.underscores == "REJECT_REQUEST" and any(b"_" in name for name in names):
         return 400
+    if encoding is not None and length is not None:
+        return 400
     if encoding is not None and encoding.lower() != b"chunked":
         return 501
     return 431 if len(HeaderMap(_lower(head), Kind.REQUEST)) > rules.max_headers else 0

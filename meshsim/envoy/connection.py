@@ -22,10 +22,9 @@ from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream, StreamInfo
 from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import End, Head, MessageReader, Part, body_parts, Wire
+from meshsim.envoy.wire import End, Head, MessageReader, Part, Wire, body_parts
 
 _BAD_REQUEST, _FORBIDDEN = 400, 403
-_DELAYED_CLOSE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,6 @@ class ServerConnection:
         self._timers: StreamTimers | None = None
         self._reader: MessageReader | None = None
         self._close_wanted = False
-        self._closing = False
         self._rules = HeadRules.of(config)
         self._survives_bad_requests = _survives_bad_requests(config)
         self._trailers = bool(config.http_protocol_options and config.http_protocol_options.enable_trailers)
@@ -72,7 +70,7 @@ class ServerConnection:
 
     def on_read(self, parts: list[Part]) -> None:
         """Take what has arrived."""
-        if self._closing or self._socket.closed:
+        if self._socket.closed:
             return
         if self._reader is None or self._reader.complete:
             if self._stream is not None:
@@ -203,26 +201,16 @@ class ServerConnection:
         stream.info.ended_ns = self._host.thread.now_ns
         if self._timers:
             self._timers.end()
-        if reset:
+        if reset and self._socket.http2:
             self._socket.cut()
         elif self._close_wanted and stream.request_complete:
             self._socket.close()
-        elif self._close_wanted:
+        elif reset or self._close_wanted:
             self._socket.linger()
         self._stream = None
-        if self._unread and not self._closing:
+        if self._unread and not self._socket.closed:
             unread, self._unread = self._unread, []
             self._host.thread.post(lambda: self.on_read(unread))
-
-    def _close(self, *, at_once: bool) -> None:
-        """Close; a peer that may still be sending is first given time to read what it was sent."""
-        self._closing = True
-        given = self._config.delayed_close_timeout
-        delay_ns = 0 if at_once else _DELAYED_CLOSE_NS if given is None else given
-        if delay_ns:
-            self._host.thread.timer(self._socket.close, delay_ns)
-        else:
-            self._socket.close()
 
 
 def _survives_bad_requests(config: HttpConnectionManager) -> bool:

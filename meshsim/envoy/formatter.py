@@ -11,21 +11,25 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from meshsim.envoy.address import address_text
 from meshsim.envoy.config.core import SubstitutionFormatString
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.response_flags import FLAGS
+from meshsim.envoy.routing import query_parameters
 from meshsim.envoy.stream import Stream
 
 _OPERATOR = re.compile(r"%(?:%|(?P<name>[A-Z_]+)(?:\((?P<argument>[^)]*)\))?(?::(?P<length>\d+))?%)")
+
+_LOSSLESS = "surrogateescape"
 
 Value = str | int | None
 Getter = Callable[[Stream, str], Value]
 
 
 def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
+    return value.decode("utf-8", _LOSSLESS)
 
 
 def _header(headers: HeaderMap | None, argument: str) -> Value:
@@ -50,9 +54,9 @@ def _query(stream: Stream) -> str:
 
 
 def _parameter(query: str, wanted: str) -> Value:
-    """The first value of a query parameter, as it was sent."""
-    pairs = (part.partition("=") for part in query.split("&"))
-    return next((value for name, _, value in pairs if name == wanted), None)
+    """The first value of a query parameter; escapes are read, a plus sign is itself."""
+    values = (value for name, value in query_parameters(query) if unquote(name) == wanted)
+    return next((unquote(value, errors=_LOSSLESS) for value in values), None)
 
 
 def _flags(stream: Stream, *, long: bool) -> str:
@@ -76,7 +80,7 @@ _UNUSED = (
     "CONNECTION_TERMINATION_DETAILS CUSTOM_FLAGS DOWNSTREAM_TRANSPORT_FAILURE_REASON DYNAMIC_METADATA "
     "REQUESTED_SERVER_NAME SPAN_ID TRACE_ID UPSTREAM_SERVER_NAME UPSTREAM_TRANSPORT_FAILURE_REASON "
     "VIRTUAL_CLUSTER_NAME"
-).split()
+)
 """There is no TLS, no tracing and no filter with metadata that these could tell of."""
 
 OPERATORS: Mapping[str, Getter] = {
@@ -108,7 +112,7 @@ OPERATORS: Mapping[str, Getter] = {
     "CONNECTION_ID": lambda s, a: s.info.connection_id,
     "STREAM_ID": lambda s, a: _header(s.request_headers, "x-request-id"),
     "ACCESS_LOG_TYPE": lambda s, a: "NotSet",
-    **dict.fromkeys(_UNUSED, _nothing),
+    **dict.fromkeys(_UNUSED.split(), _nothing),
     # What the reply would say by itself is known to the formatter alone.
     "LOCAL_REPLY_BODY": lambda s, a: "",
 }
@@ -166,8 +170,8 @@ def format_body(config: SubstitutionFormatString, stream: Stream, body: bytes) -
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
     else:
         source = config.text_format_source
-        text = fill(config.text_format if source is None else (source.inline_string or "") or "")
-    return text.encode("utf-8", "surrogateescape")
+        text = fill((source.inline_string if source else config.text_format) or "")
+    return text.encode("utf-8", _LOSSLESS)
 
 
 def content_type(config: SubstitutionFormatString) -> bytes:

@@ -111,7 +111,7 @@ class HeaderMap:
         if key in self.kind.value:
             for i, (name, old) in enumerate(self._pairs):
                 if name == key:
-                    self._pairs[i] = key, old + b"," + value if old else value
+                    self._pairs[i] = key, old + b"," + value if old and value else old or value
                     return
         self._insert(key, value)
 

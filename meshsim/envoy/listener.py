@@ -1,117 +1,102 @@
-"""A listener at work: connections to workers, streams to filters."""
+"""A listener at work: connections to workers, and to the network filters there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshsim.envoy import formatter
-from meshsim.envoy.config.http import HttpConnectionManager
-from meshsim.envoy.config.http import HttpFilter as HttpFilterConfig
-from meshsim.envoy.config.http import Router as RouterConfig
+from meshsim.abi.constants import CloseType
 from meshsim.envoy.config.listener import Listener as ListenerConfig
-from meshsim.envoy.connection import ManagerHost, ServerConnection
-from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.router import Router
-from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
-from meshsim.envoy.headers import HeaderMap
-from meshsim.envoy.manager_headers import Place
+from meshsim.envoy.filters.access_log import Logger
+from meshsim.envoy.filters.http_manager import HttpManager
+from meshsim.envoy.filters.network_wasm import FailedNetworkFilter, WasmNetworkFilter
+from meshsim.envoy.filters.tcp_proxy import TcpProxy
+from meshsim.envoy.manager import Manager
 from meshsim.envoy.plugins import PluginUse
 from meshsim.envoy.process import ThreadHost
-from meshsim.envoy.reply_forms import ReplyForms
-from meshsim.envoy.routing import Match, Routed, find_route
 from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.tcp import Connection, NetworkFilter
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 
 if TYPE_CHECKING:
+    from meshsim.envoy.config.tcp import TcpProxy as TcpProxyConfig
     from meshsim.envoy.proxy import Envoy
 
-_DEFAULT_LIMIT_BYTES = 1 << 20
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Proxy:
+    """A TCP proxy at work, with its access loggers."""
+
+    config: TcpProxyConfig
+    loggers: list[Logger]
+
+
+#: A network filter at work: what makes one for each connection.
+NetworkUse = PluginUse | Manager | Proxy
 
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """A listener at work: gives each connection to a worker."""
+    """A listener at work: gives each connection to a worker.
+
+    A connection whose only filter is a connection manager carries parts of messages all the way. With any other
+    filter, or a logger of connections, it is bytes (:mod:`meshsim.envoy.tcp`).
+    """
 
     envoy: Envoy
     config: ListenerConfig
-    manager: HttpConnectionManager
-    uses: list[tuple[HttpFilterConfig, PluginUse | None]]
+    chain: Sequence[NetworkUse]
+    loggers: list[Logger]
     address: Address
 
     def accept(self, client: Thread, worker: int | None = None, *, http2: bool = False) -> Socket:
         """Make a connection; return the client's end."""
         host = self.envoy.pick_worker(worker)
         near, far = Socket.pair(client, host.thread, http2=http2)
-        host.connections.append(ServerConnection(self.manager, self._manager_host(host), far, self._info(host)))
+        info = self._info(host)
+        match self.chain:
+            case [Manager() as manager] if not self.loggers:
+                host.connections.append(manager.serve(host, far, info).on_close)
+            case _:
+                self._open(host, far, info, client.now_ns + far.latency_ns)
         return near
-
-    def _manager_host(self, host: ThreadHost) -> ManagerHost:
-        envoy = self.envoy
-        limit = self.config.per_connection_buffer_limit_bytes
-        return ManagerHost(
-            host.thread,
-            envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
-            lambda match: self._filters(host, match),
-            self._route,
-            envoy.new_request_id,
-            envoy.http_date(host.thread),
-            _DEFAULT_LIMIT_BYTES if limit is None else limit,
-            Place(envoy.local_address, self.address[1], envoy.bootstrap.node),
-            self._forms(),
-        )
-
-    def _forms(self) -> ReplyForms | None:
-        config = self.manager.local_reply_config
-        return ReplyForms(config, self.envoy.bootstrap.sources.bytes_of) if config else None
 
     def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
         connection = self.envoy.next_connection_id()
         source = ("127.0.0.1", 40_000 + connection)
         return lambda: StreamInfo(host.thread.now_ns, source, self.address, connection, self.config)
 
-    def _route(self, headers: HeaderMap) -> Routed:
-        if self.manager.route_config is None:
-            return Routed()
-        return find_route(self.manager.route_config, headers, self.envoy.process.random("routes"))
+    # -- connections of bytes ---
 
-    def _filters(self, host: ThreadHost, match: Match | None) -> list[HttpFilter]:
-        filters: list[HttpFilter] = []
-        host.thread.spend(self.envoy.process.costs.request_ns)
-        for config, use in self.uses:
-            if _is_disabled(config, match):
-                continue
-            if use is not None:
-                wasm = self._wasm_filter(use, host)
-                if wasm is not None:
-                    filters.append(wasm)
-            elif isinstance(config.typed_config, RouterConfig | None):
-                filters.append(self._router(config.typed_config or RouterConfig(), host))
-        return filters
+    def _open(self, host: ThreadHost, socket: Socket, info: Callable[[], StreamInfo], time_ns: int) -> None:
+        facts = info()
+        facts.protocol = ""
 
-    def _wasm_filter(self, use: PluginUse, host: ThreadHost) -> HttpFilter | None:
-        plugin = use.plugin_for_stream(host)
-        if plugin is not None:
-            return WasmFilter(plugin)
-        return None if use.spec.fails_open else FailedFilter()
+        def begin() -> None:
+            filters = [network_filter for use in self.chain for network_filter in self._filter(use, host, info)]
+            connection = Connection(host.thread, socket, facts, filters, lambda: self._log(connection, host))
+            host.connections.append(lambda: connection.close(CloseType.LOCAL))
+            connection.open()
 
-    def _router(self, config: RouterConfig, host: ThreadHost) -> Router:
-        return Router(
-            config,
-            host.clusters,
-            self.envoy.process.stats.scope(f"http.{self.manager.stat_prefix}"),
-            lambda: host.thread.now_ns,
-            formatter.values_of,
-            self.envoy.process.random("retries"),
-            self.envoy.host_name,
-            self.envoy.bootstrap.sources.bytes_of,
-        )
+        host.thread.post_at(begin, time_ns)
 
+    def _filter(self, use: NetworkUse, host: ThreadHost, info: Callable[[], StreamInfo]) -> list[NetworkFilter]:
+        """Make a filter for a connection; none for a plugin that is done without."""
+        match use:
+            case Manager():
+                return [HttpManager(lambda wire: use.serve(host, wire, info))]
+            case Proxy():
+                return [TcpProxy(use.config, host.clusters)]
+            case PluginUse():
+                plugin = use.plugin_for_stream(host)
+                if plugin is not None:
+                    return [WasmNetworkFilter(plugin)]
+                return [] if use.spec.fails_open else [FailedNetworkFilter()]
 
-def _is_disabled(config: HttpFilterConfig, match: Match | None) -> bool:
-    """Whether a filter is left out of a stream: what the route says counts more than the filter's own setting."""
-    override = match.filter_config(config.name) if match else None
-    return config.disabled if override is None else override.disabled
+    def _log(self, connection: Connection, host: ThreadHost) -> None:
+        proxies = [use for use in self.chain if isinstance(use, Proxy)]
+        for logger in (*self.loggers, *(logger for proxy in proxies for logger in proxy.loggers)):
+            logger.on_connection(host, connection.subject)

@@ -101,7 +101,7 @@ def parse_bootstrap(
     'sidecar'
     """
     examination = Examination(text, origin)
-    sources = read_sources(examination.wanted, Path(base_dir), environment)
+    sources = _all_sources(examination, Path(base_dir), environment)
     return examination.bootstrap(sources, ignore_unmodelled=ignore_unmodelled)
 
 
@@ -111,7 +111,7 @@ def check_bootstrap(path: str | Path, *, environment: Mapping[str, str] | None =
         examination = Examination(_text(Path(path)), str(path))
     except ConfigError as error:
         return Report(str(path), (Finding("unusable", str(error)),))
-    sources = read_sources(examination.wanted, Path(path).parent, environment)
+    sources = _all_sources(examination, Path(path).parent, environment)
     findings = [
         Finding("refused", problem.envoy_says, problem.place.path, problem.place.line)
         for problem in examination.problems(sources)
@@ -120,6 +120,12 @@ def check_bootstrap(path: str | Path, *, environment: Mapping[str, str] | None =
     findings += [Finding("not modelled", item.what, item.place.path, item.place.line) for item in left_out]
     findings += [Finding("inert", "changes nothing here", inert) for inert in bootstrap.inert]
     return Report(str(path), tuple(findings))
+
+
+def _all_sources(examination: Examination, base_dir: Path, environment: Mapping[str, str] | None) -> Sources:
+    """Read what a configuration names, and what the files name that filters are discovered in."""
+    sources = read_sources(examination.wanted, base_dir, environment)
+    return sources.joined(read_sources(examination.discover(sources), base_dir, environment))
 
 
 def read_sources(wanted: Wanted, base_dir: Path, environment: Mapping[str, str] | None = None) -> Sources:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 
+from meshsim.envoy.attributes import Subject
 from meshsim.envoy.config.access_log import AccessLogFilter
 from meshsim.envoy.routing import header_matches
-from meshsim.envoy.stream import Stream
 
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
     "EQ": operator.eq,
@@ -17,7 +17,7 @@ _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-def holds(condition: AccessLogFilter, stream: Stream) -> bool:
+def holds(condition: AccessLogFilter, stream: Subject) -> bool:
     """Whether a condition holds for a stream; its status is the one that the stream has so far, or 0."""
     if condition.status_code_filter is not None:
         comparison = condition.status_code_filter.comparison

@@ -136,6 +136,8 @@ def _given_address(headers: HeaderMap, config: HttpConnectionManager) -> str | N
 def _remove_internal(headers: HeaderMap, config: HttpConnectionManager, edge: bool) -> None:
     for name in (*_INTERNAL, *(_EDGE if edge else ())):
         headers.remove(name)
+    if config.forward_client_cert_details != "ALWAYS_FORWARD_ONLY":  # no connection has a client's certificate
+        headers.remove(b"x-forwarded-client-cert")
     for given in config.route_config.internal_only_headers if config.route_config else ():
         headers.remove(given.lower().encode())
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from meshsim.abi.codec import PropertyValue
 from meshsim.abi.constants import BufferType, FailState, HeaderMapType, LogLevel
@@ -110,12 +110,28 @@ class PluginRefused(Exception):
         super().__init__(f"Unable to create Wasm plugin {name}")
 
 
+class Shown(Protocol):
+    """A stream or connection that a root context may look at, while it logs."""
+
+    def header_map(self, kind: HeaderMapType) -> HeaderMap | None: ...
+    def get_property(self, path: Sequence[bytes]) -> PropertyValue | None: ...
+
+
 class RootHost(NoStream):
-    """What stands behind a root context, and behind the VM's own: the plugin, and no stream."""
+    """What stands behind a root context, and behind the VM's own: the plugin, and no stream.
+
+    An access logger's root context sees the stream that it logs, :attr:`shown`.
+    """
 
     def __init__(self, plugin: ThreadPlugin | None = None, vm_configuration: bytes = b"") -> None:
         self.plugin = plugin
+        self.shown: Shown | None = None
         self._vm_configuration = vm_configuration
+
+    @property
+    def in_access_log(self) -> bool:  # type: ignore[override]  # elsewhere it never changes
+        """Whether the plugin logs a stream or connection."""
+        return self.shown is not None
 
     def buffer(self, kind: BufferType) -> Buffer | None:
         """Configurations; bodies are empty."""
@@ -124,11 +140,14 @@ class RootHost(NoStream):
         return ReadOnlyBuffer(self._vm_configuration) if kind is BufferType.VM_CONFIGURATION else None
 
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
-        """What a callout has brought."""
-        return self.plugin.header_map(kind) if self.plugin else None
+        """What a callout has brought, or what the logged stream has."""
+        found = self.shown.header_map(kind) if self.shown else None
+        return self.plugin.header_map(kind) if found is None and self.plugin else found
 
     def get_property(self, path: Sequence[bytes]) -> PropertyValue | None:
-        """Attributes of the plugin and of the proxy."""
+        """Attributes of the plugin, of the proxy, and of the logged stream."""
+        if self.shown is not None:
+            return self.shown.get_property(path)
         if self.plugin is None:
             return super().get_property(path)
         return plugin_attribute(path, self.plugin)
@@ -157,7 +176,8 @@ class ThreadPlugin:
         self.streams = 0
         self.loaded_ns = host.thread.now_ns
         vm.users += 1
-        self.root: Context = vm.wasm.root_context(spec.plugin, RootHost(self))
+        self._root_host = RootHost(self)
+        self.root: Context = vm.wasm.root_context(spec.plugin, self._root_host)
 
     @property
     def wasm(self) -> ProxyWasm:
@@ -171,6 +191,14 @@ class ThreadPlugin:
     def configure(self) -> bool:
         """Run ``proxy_on_configure``; False refuses."""
         return self.root.configure()
+
+    def log(self, shown: Shown) -> None:
+        """Run ``proxy_on_log`` of the root context, as an access logger."""
+        self._root_host.shown = shown
+        try:
+            self.root.log()
+        finally:
+            self._root_host.shown = None
 
     def new_stream_context(self, host: ContextHost) -> Context:
         """Make a stream context; :meth:`release` when the stream ends."""
@@ -190,6 +218,8 @@ class ThreadPlugin:
         Envoy keeps one slot for the buffer that was looked up last; the foreign function's arguments show it.
         """
         if kind is BufferType.CALL_DATA:
+            if self.wasm.call_data is not None:
+                return ReadOnlyBuffer(self.wasm.call_data)
             return self._last or ReadOnlyBuffer()
         found = self._find(kind)
         self._last = found or self._last
@@ -271,16 +301,25 @@ class PluginTable:
         self._process = process
         self._bases: dict[str, Base] = {}
         self.loaded: list[PluginSpec] = []
+        #: Keys of plugins that the workers do not have.
+        self.main_only: set[str] = set()
 
     # -- the main thread ---
 
-    def load(self, spec: PluginSpec, main: ThreadHost) -> None:
-        """Make a plugin on the main thread; raise :class:`PluginRefused` when Envoy would not take it."""
+    def load(self, spec: PluginSpec, main: ThreadHost, *, everywhere: bool = True) -> None:
+        """Make a plugin on the main thread; raise :class:`PluginRefused` when Envoy would not take it.
+
+        Without ``everywhere`` the workers do not get it, unless something else gives it to them.
+        """
         base = self._bases.get(spec.vm_key) or self._make_base(spec, main)
         if base is None or not self._try_in_canary(base, spec, main):
             self._refuse(spec, main, had_vm=bool(spec.code), base=base)
         if spec not in self.loaded:
             self.loaded.append(spec)
+            if not everywhere:
+                self.main_only.add(spec.plugin.key)
+        if everywhere:
+            self.main_only.discard(spec.plugin.key)
         main.plugin(spec)
 
     def base(self, spec: PluginSpec) -> Base:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from random import Random
 
@@ -19,9 +19,9 @@ from meshsim.cost import CostModel
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import Node
-from meshsim.envoy.connection import ServerConnection
 from meshsim.envoy.grpc import GrpcCall
 from meshsim.envoy.headers import HeaderMap, Kind
+from meshsim.envoy.names import resolve
 from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
 from meshsim.envoy.stats import Stats
 from meshsim.envoy.threads import Thread, Timer
@@ -93,9 +93,11 @@ class Process:
         host.report(LogLevel.DEBUG, f"{kind} Wasm created {self.active_vms} now active")
 
     def vm_gone(self, host: ThreadHost, runtime: str) -> None:
-        """Count a VM that ends."""
+        """Count a VM that ends; with the last one, the counter of those that were created is gone too."""
         self.active_vms -= 1
         self._count_vms(runtime, -1)
+        if not self.active_vms:
+            self.stats.set(f"wasm.{runtime}.created", 0)
         host.report(LogLevel.DEBUG, f"~Wasm {self.active_vms} remaining active")
 
     def _count_vms(self, runtime: str, change: int) -> None:
@@ -118,7 +120,8 @@ class ThreadHost:
         self._plugins: dict[str, ThreadPlugin | None] = {}
         self._vms: dict[str, Vm] = {}
         self._timers: dict[Context, Timer] = {}
-        self.connections: list[ServerConnection] = []
+        #: What cuts each connection, in the order in which they were accepted.
+        self.connections: list[Callable[[], None]] = []
 
     # -- VMs and plugins ---
 
@@ -136,8 +139,10 @@ class ThreadHost:
 
     def load_plugins(self) -> None:
         """Make this thread's instance of every plugin that the main thread has loaded."""
-        for spec in self.process.plugins.loaded:
-            self.plugin(spec)
+        plugins = self.process.plugins
+        for spec in plugins.loaded:
+            if spec.plugin.key not in plugins.main_only:
+                self.plugin(spec)
 
     def plugin(self, spec: PluginSpec) -> ThreadPlugin | None:
         """Return this thread's instance of a plugin, made when it is first asked for."""
@@ -185,12 +190,16 @@ class ThreadHost:
         self.process.vm_gone(self, spec.runtime)
 
     def shut_down(self) -> None:
-        """Cut the connections and end every plugin, in both cases the last one first."""
-        for connection in reversed(self.connections):
-            connection.on_close()
-        for plugin in reversed(list(self._plugins.values())):
-            if plugin is not None:
-                self.drop(plugin)
+        """Cut the connections and end every plugin, in both cases the last one first.
+
+        Plugins that only the main thread has end behind the others.
+        """
+        for cut in reversed(self.connections):
+            cut()
+        last = self.process.plugins.main_only
+        plugins = [plugin for plugin in reversed(self._plugins.values()) if plugin is not None]
+        for plugin in sorted(plugins, key=lambda plugin: plugin.spec.plugin.key in last):
+            self.drop(plugin)
         self._plugins.clear()
 
     # -- timers ---
@@ -242,6 +251,16 @@ class ThreadHost:
         callout = HttpCallout(self.clusters[call.cluster], headers, lambda: self.thread.now_ns, done)
         callout.send(call.body, call.timeout_ms * 1_000_000)
         return None if callout.over else callout.cancel
+
+    # -- names ---
+
+    def resolve_dns(self, name: str, done: Callable[[Sequence[str] | None], None]) -> None:
+        """Find a name's addresses: at once, only for an empty name later."""
+        addresses = resolve(name)
+        if name:
+            done(addresses)
+        else:
+            self.thread.post(lambda: done(addresses))
 
     # -- queues ---
 
@@ -310,6 +329,7 @@ class _VmHost:
         self.epoch_ns = host.epoch_ns
         self.set_tick_period = host.set_tick_period
         self.has_cluster = host.has_cluster
+        self.resolve_dns = host.resolve_dns
         self.http_call = host.http_call
         self.grpc = host.grpc
 

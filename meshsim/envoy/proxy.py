@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import gmtime, strftime
 from typing import NamedTuple
 
 from meshsim.abi.events import Crossing
 from meshsim.cost import CostModel
+from meshsim.envoy.assembly import Assembly, Enough, local_address
 from meshsim.envoy.client import Exchange
 from meshsim.envoy.cluster import Cluster, Listening
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
 from meshsim.envoy.config.cluster import LbEndpoint
-from meshsim.envoy.config.http import HttpConnectionManager
-from meshsim.envoy.config.http import HttpFilter as HttpFilterConfig
-from meshsim.envoy.config.listener import Listener as ListenerConfig
 from meshsim.envoy.config.refusal import ConfigRefused
-from meshsim.envoy.config.wasm import PluginConfig
-from meshsim.envoy.config.wasm import Wasm as WasmConfig
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import Response
-from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
+from meshsim.envoy.plugins import PluginRefused
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
 from meshsim.envoy.requests import Request
 from meshsim.envoy.threads import Task, Thread
@@ -239,7 +234,9 @@ class Envoy:
 
         def load() -> None:
             try:
-                self._load_listeners(count)
+                Assembly(self, count).run()
+            except Enough:
+                pass
             except PluginRefused as error:
                 refused.append(error)
 
@@ -248,48 +245,10 @@ class Envoy:
         if refused:
             raise ConfigRefused(str(refused[0]))
 
-    def _load_listeners(self, count: int | None) -> None:
-        managers = [
-            (config, network_filter.typed_config)
-            for config in self.bootstrap.static_resources.listeners
-            for chain in config.filter_chains
-            for network_filter in chain.filters
-            if network_filter.typed_config is not None
-        ]
-        for config, manager in managers:
-            wasm_filters = sum(isinstance(f.typed_config, WasmConfig) for f in manager.http_filters)
-            if count is not None and count < wasm_filters:
-                for http_filter in [f for f in manager.http_filters if isinstance(f.typed_config, WasmConfig)][:count]:
-                    self._use(http_filter)
-                return
-            self._load_manager(config, manager)
-            count = None if count is None else count - wasm_filters
-
-    def _load_manager(self, config: ListenerConfig, manager: HttpConnectionManager) -> None:
-        uses = [(http_filter, self._use(http_filter)) for http_filter in manager.http_filters]
-        address = _address_of(config)
-        listener = Listener(self, config, manager, uses, address)
+    def add_listener(self, listener: Listener) -> None:
+        """Put a listener to work at its address."""
         self.listeners.append(listener)
-        self.network[address] = listener
-
-    def _use(self, http_filter: HttpFilterConfig) -> PluginUse | None:
-        if not isinstance(http_filter.typed_config, WasmConfig):
-            return None
-        config = http_filter.typed_config.config
-        spec = PluginSpec.of(config, self._code(config), self._environment(config))
-        self.process.plugins.load(spec, self.main)
-        return PluginUse(spec)
-
-    def _code(self, config: PluginConfig) -> bytes:
-        code = config.vm_config.code if config.vm_config else None
-        return self.bootstrap.sources.bytes_of(code.local) if code and code.local else b""
-
-    def _environment(self, config: PluginConfig) -> Mapping[str, str]:
-        wanted = config.vm_config.environment_variables if config.vm_config else None
-        if wanted is None:
-            return {}
-        outside = self.bootstrap.sources.environment
-        return {name: outside[name] for name in wanted.host_env_keys if name in outside} | wanted.key_values
+        self.network[listener.address] = listener
 
     def listener(self, name: str | None = None) -> Listener | None:
         """Return a listener by name, the first one without a name; None when there is none."""
@@ -326,7 +285,7 @@ class Envoy:
 
         Listeners take connections when the first worker has started.
         """
-        return self.network.get(_local(address)) if self._listening else None
+        return self.network.get(local_address(address)) if self._listening else None
 
     def next_connection_id(self) -> int:
         """Number a downstream connection."""
@@ -370,11 +329,6 @@ class Envoy:
             self.kernel.run(thread.idle_from_ns)
 
 
-def _address_of(config: ListenerConfig) -> Address:
-    socket = config.address.socket_address if config.address else None
-    return _local((socket.address, socket.port) if socket else ("", 0))
-
-
 def _endpoint_address(endpoint: LbEndpoint) -> Address | None:
     address = endpoint.endpoint.address if endpoint.endpoint else None
     socket = address.socket_address if address else None
@@ -394,9 +348,3 @@ def _speaks_http2(config: ClusterConfig) -> bool:
     return config.http2_protocol_options is not None or any(
         choice.http2_protocol_options is not None for choice in explicit if choice
     )
-
-
-def _local(address: Address) -> Address:
-    """One name for every way to name this machine."""
-    host = "127.0.0.1" if address[0] in ("0.0.0.0", "localhost", "::1", "::", "127.0.0.1") else address[0]
-    return host, address[1]

@@ -21,6 +21,9 @@ from meshsim.errors import ConfigError
 SETTLE_MS = 300
 _MS = 1_000_000
 
+#: From one answer to the next request, in ns: a client connects anew, and an Envoy has long cleaned up by then.
+CLIENT_TURN_NS = 200_000
+
 
 def replay(
     bootstrap: str | Path,
@@ -84,7 +87,7 @@ class Replay:
         try:
             self._envoy.start()
         except ConfigRefused as refused:
-            return self._result(False, {}, refused.envoy_says)
+            return self._unwound(refused)
         self._wait(SETTLE_MS)
         first_ns = self._envoy.kernel.now_ns
         for request in requests:
@@ -97,6 +100,11 @@ class Replay:
     def run_until_refused(self, refused: ConfigRefused) -> ReplayResult:
         """Load as many plugins as Envoy does before it refuses, and stop there."""
         self._envoy.load_plugins(refused.after_plugins)
+        return self._unwound(refused)
+
+    def _unwound(self, refused: ConfigRefused) -> ReplayResult:
+        """Envoy speaks its refusal, and ends what it has loaded."""
+        self._envoy.shut_down()
         return self._result(False, {}, refused.envoy_says)
 
     def _check(self, requests: Sequence[Request]) -> None:
@@ -115,7 +123,7 @@ class Replay:
 
     def _send(self, request: Request, not_before_ns: int) -> None:
         kernel = self._envoy.kernel
-        kernel.run(max(not_before_ns, kernel.now_ns))
+        kernel.run(max(not_before_ns, kernel.now_ns + CLIENT_TURN_NS))
         self._responses.append(self._envoy.send(request))
 
     def _result(self, ready: bool, stats: dict[str, int], refused: str = "") -> ReplayResult:

@@ -25,6 +25,7 @@ FLAGS: Mapping[str, ResponseFlag] = {
     "SI": ResponseFlag(16, "StreamIdleTimeout"),
     "IH": ResponseFlag(17, "InvalidEnvoyRequestHeaders"),
     "DPE": ResponseFlag(18, "DownstreamProtocolError"),
+    "NFCF": ResponseFlag(21, "NoFilterConfigFound"),
     "UPE": ResponseFlag(23, "UpstreamProtocolError"),
     "NC": ResponseFlag(24, "NoClusterFound"),
 }

@@ -7,11 +7,10 @@ route outwards (route, virtual host, route configuration), in reverse when the m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
-from urllib.parse import parse_qsl
 
 from meshsim.envoy.config.core import HeaderValueOption
 from meshsim.envoy.config.matcher import HeaderMatcher
@@ -108,7 +107,7 @@ class Routed:
 class Formatter(Protocol):
     """Fills in command operators such as ``%REQ(x)%``."""
 
-    def __call__(self, template: str) -> str: ...
+    def __call__(self, template: str, /) -> str: ...
 
 
 #: What an action does to a header that is there, and to one that is not: overwrite, add, or nothing.
@@ -120,7 +119,9 @@ _ACTIONS: dict[str, tuple[str, str]] = {
 }
 
 
-def edit_headers(headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter) -> None:
+def edit_headers(
+    headers: HeaderMap, remove: Sequence[str], add: Sequence[HeaderValueOption], values: Formatter
+) -> None:
     """Remove, then overwrite, then add, as Envoy's header parser does whatever the order of the options."""
     for name in remove:
         headers.remove(name.lower().encode())
@@ -146,7 +147,7 @@ def find_route(configuration: RouteConfiguration, headers: HeaderMap, random: Ra
     if host is None or not path or b"x-forwarded-proto" not in headers:
         return Routed(host)
     for route in host.routes:
-        if _matches(route.match, path, headers):
+        if _matches(route.match, path, headers, random):
             cluster, weighted = _cluster_of(route.route, headers, random) if route.route else (None, None)
             return Routed(host, Match(route, host, configuration, cluster, weighted))
     return Routed(host)
@@ -178,19 +179,25 @@ def _domain_rank(domain: str, authority: str) -> tuple[int, int] | None:
     return None
 
 
-def _matches(match: RouteMatch, target: str, headers: HeaderMap) -> bool:
+def _matches(match: RouteMatch, target: str, headers: HeaderMap, random: Random) -> bool:
     path, _, query = target.partition("#")[0].partition("?")
     return (
         _path_matches(match, path, target)
-        and _share_matches(match)
         and all(header_matches(condition, headers) for condition in match.headers)
         and _query_matches(match, query)
+        and _share_matches(match, random)
     )
 
 
-def _share_matches(match: RouteMatch) -> bool:
-    """A share of nothing takes nothing; any other share is taken as the whole (there is no runtime)."""
-    return match.runtime_fraction is None or match.runtime_fraction.default_value.numerator > 0
+_DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+
+
+def _share_matches(match: RouteMatch, random: Random) -> bool:
+    """Whether a request is in the share that the route takes."""
+    if match.runtime_fraction is None:
+        return True
+    share = match.runtime_fraction.default_value
+    return random.randrange(_DENOMINATORS[share.denominator]) < share.numerator
 
 
 def _path_matches(match: RouteMatch, path: str, target: str) -> bool:
@@ -214,10 +221,23 @@ def header_matches(condition: HeaderMatcher, headers: HeaderMap) -> bool:
 
 
 def _query_matches(match: RouteMatch, query: str) -> bool:
+    """The first value of a parameter counts, with its escapes as they were sent."""
     first: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in query_parameters(query):
         first.setdefault(name, value)
     return all(condition.matches(first.get(condition.name)) for condition in match.query_parameters)
+
+
+def query_parameters(query: str) -> list[tuple[str, str]]:
+    """Split a query; nothing is decoded.
+
+    Examples
+    --------
+    >>> query_parameters("a=1&b&c=%20")
+    [('a', '1'), ('b', ''), ('c', '%20')]
+    """
+    parts = (part.partition("=") for part in query.split("&"))
+    return [(name, value) for name, _, value in parts]
 
 
 def _cluster_of(action: RouteAction, headers: HeaderMap, random: Random) -> tuple[str, ClusterWeight | None]:
@@ -233,63 +253,3 @@ def _cluster_of(action: RouteAction, headers: HeaderMap, random: Random) -> tupl
 
 def _header_text(headers: HeaderMap, name: str) -> str:
     return (headers.get(name.lower().encode()) or b"").decode("utf-8", "surrogateescape")
-
-
-def rewrite(match: Match, headers: HeaderMap, *, keep_original: bool) -> None:
-    """Change host and path as the route says; ``keep_original`` leaves the old ones in headers of Envoy's own."""
-    action = match.route.route
-    assert action
-    target = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
-    _rewrite_host(match, action, headers, keep_original)
-    rewritten = _rewritten_path(match.route, action, target)
-    if rewritten is not None:
-        if keep_original:
-            headers.put(b"x-envoy-original-path", target.encode("utf-8", "surrogateescape"))
-        headers.put(b":path", rewritten.encode("utf-8", "surrogateescape"))
-
-
-def _rewrite_host(match: Match, action: RouteAction, headers: HeaderMap, keep_original: bool) -> None:
-    """Change the host as the weighted cluster says, which leaves no trace, and then as the route says."""
-    if match.weighted is not None and match.weighted.host_rewrite_literal:
-        new = match.weighted.host_rewrite_literal.encode()
-        set_host(headers, new, forwarded=False, keep_original=False)
-    new = _new_host(action, headers)
-    if new:
-        set_host(headers, new, forwarded=action.append_x_forwarded_host, keep_original=keep_original)
-
-
-def _new_host(action: RouteAction, headers: HeaderMap) -> bytes:
-    """What the route makes of the host; empty when it stays."""
-    if action.host_rewrite_header:
-        return headers.get(action.host_rewrite_header.lower().encode()) or b""
-    if action.host_rewrite_path_regex is not None:
-        path = (headers.get(b":path") or b"").partition(b"?")[0]
-        text = action.host_rewrite_path_regex.apply(path.decode("utf-8", "surrogateescape"))
-        return text.encode("utf-8", "surrogateescape")
-    return (action.host_rewrite_literal or "").encode()
-
-
-def set_host(headers: HeaderMap, new: bytes, *, forwarded: bool, keep_original: bool) -> None:
-    """Change the host; the old one stays in Envoy's own header, or in ``x-forwarded-host``, when that is wanted."""
-    old = headers.get(b":authority") or b""
-    if keep_original:
-        headers.put(b"x-envoy-original-host", old)
-    if forwarded:
-        headers.add(b"x-forwarded-host", old)
-    headers.put(b":authority", new)
-
-
-def _rewritten_path(route: Route, action: RouteAction, target: str) -> str | None:
-    """What the route makes of the path, which may be the same; None when it does not care."""
-    path, mark, query = target.partition("?")
-    if action.regex_rewrite is not None:
-        return action.regex_rewrite.apply(path) + mark + query
-    if action.prefix_rewrite:
-        matched = _matched_prefix(route.match, path)
-        return action.prefix_rewrite + path[len(matched) :] + mark + query
-    return None
-
-
-def _matched_prefix(match: RouteMatch, path: str) -> str:
-    given: Iterable[str | None] = (match.prefix, match.path_separated_prefix)
-    return next((prefix for prefix in given if prefix is not None), path)

@@ -114,7 +114,7 @@ class StreamInfo:
     attempts: int = 0
     upstream: tuple[str, int] | None = None
     upstream_connected: bool = False
-    first_upstream_byte_ns: int = -1
+    upstream_complete_ns: int = -1
     cluster: str = ""
     filter_state: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -144,13 +144,16 @@ class Stream:
         self.filters = list(filters)
         self.response = Response.NONE
         self.request_headers = HeaderMap()
+        self.is_head = False
         self.request_complete = False
         self.response_headers: HeaderMap | None = None
         self.response_trailers: HeaderMap | None = None
         self.over = False
-        self._routed: Routed | None = routed
+        self._routed = routed
+        self._route_is_stale = False
         self._prepared: LocalReply | None = None
         self._reply_sent = False
+        self._response_whole = False
         self.request = Chain(_RequestEnd(self), limit_bytes)
         self.answer = Chain(_ResponseEnd(self), limit_bytes)
         for http_filter in self.filters:
@@ -162,8 +165,9 @@ class Stream:
     # -- the request, from the codec ---
 
     def receive_headers(self, headers: HeaderMap, end: bool) -> None:
-        """Take the request's headers."""
+        """Take the request's headers; that it asks for a head alone is settled here, whatever filters make of it."""
         self.request_headers = headers
+        self.is_head = headers.get(b":method") == b"HEAD"
         self.request_complete = end
         self.request.receive_headers(headers, end)
 
@@ -171,35 +175,42 @@ class Stream:
         """Take a piece of the request's body."""
         self.info.bytes_received += data.size()
         self.request_complete = self.request_complete or end
-        if not self.over:
+        if not self._is_deaf:
             self.request.receive_data(data, end)
 
     def receive_trailers(self, trailers: HeaderMap) -> None:
         """Take the request's trailers."""
         self.request_complete = True
-        if not self.over:
+        if not self._is_deaf:
             self.request.receive_trailers(trailers)
+
+    @property
+    def _is_deaf(self) -> bool:
+        """Whether nothing more of the request matters: the response is whole, even if a filter still holds it."""
+        return self.over or self._response_whole
 
     # -- the route ---
 
     @property
     def route(self) -> Match | None:
-        """The route, chosen anew when a filter has changed the request."""
-        return self._current_route().match
+        """The route that was chosen last: attributes show it even when it is to be chosen anew."""
+        return self._routed.match
 
     @property
     def virtual_host(self) -> VirtualHost | None:
         """The virtual host, which a request can have without a route."""
-        return self._current_route().host
+        return self._routed.host
 
-    def _current_route(self) -> Routed:
-        if self._routed is None:
+    def take_route(self) -> Match | None:
+        """Return the route to follow, chosen anew when a filter has changed the request."""
+        if self._route_is_stale:
             self._routed = self.downstream.route_of(self)
-        return self._routed
+            self._route_is_stale = False
+        return self._routed.match
 
     def clear_route_cache(self) -> None:
-        """Choose the route anew when it is next asked for."""
-        self._routed = None
+        """Choose the route anew when it is next taken."""
+        self._route_is_stale = True
 
     # -- the response ---
 
@@ -207,17 +218,20 @@ class Stream:
         """Send a response's headers through the filters."""
         self._move(Event.HEADERS)
         self.response_headers = headers
+        self._response_whole = end
         self.answer.receive_headers(headers, end)
 
     def respond_data(self, data: BodyBuffer, end: bool) -> None:
         """Send a piece of a response's body through the filters."""
         if not self.over:
+            self._response_whole = end
             self.answer.receive_data(data, end)
 
     def respond_trailers(self, trailers: HeaderMap) -> None:
         """Send a response's trailers through the filters."""
         if not self.over:
             self.response_trailers = trailers
+            self._response_whole = True
             self.answer.receive_trailers(trailers)
 
     def _move(self, event: Event) -> None:
@@ -276,11 +290,6 @@ class Stream:
         end.headers(headers, alone)
         if not alone:
             end.data(BodyBuffer(bytearray(body)), True)
-
-    @property
-    def is_head(self) -> bool:
-        """Whether the request's method is HEAD: the response has no body."""
-        return self.request_headers.get(b":method") == b"HEAD"
 
     # -- the end ---
 

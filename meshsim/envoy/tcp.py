@@ -96,6 +96,7 @@ class ConnectionSubject:
 
     def __init__(self, info: StreamInfo) -> None:
         self.info = info
+        self.request_headers = HeaderMap()
 
 
 class Connection:
@@ -128,9 +129,8 @@ class Connection:
 
     def open(self) -> None:
         """Tell the filters of the connection, in their order, until one stops."""
-        for _ in range(len(self._filters) - self._begun):
-            if not self._begin_next():
-                return
+        while self._begun < len(self._filters) and self._begin_next():
+            continue
 
     def _begin_next(self) -> bool:
         network_filter = self._filters[self._begun]
@@ -159,19 +159,24 @@ class Connection:
         self._paused = False
         self.thread.post(self._deliver)
 
+    @property
+    def _reads(self) -> bool:
+        """Whether the filters can be shown what arrives."""
+        return not self._paused and not self.is_closed and self._begun == len(self._filters)
+
     def _deliver(self) -> None:
         if self._lingers:
             if self._client_closed:
                 self.close(CloseType.REMOTE)
             return
-        if self._paused or self.is_closed or self._begun < len(self._filters):
+        if not self._reads:
             return
         while self._arrived:
             data = self._arrived.pop(0)
             self.info.bytes_received += len(data)
             self._read.data += data
             self._run(0)
-            if self._paused or self.is_closed:
+            if not self._reads:
                 return
         if self._client_closed and not self._read_ended:
             self._end_of_data()

@@ -8,13 +8,20 @@ from typing import Protocol
 from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import bodiless_status, request_to_wire, response_from_wire, unsendable
-from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread, Timer
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
 
 Address = tuple[str, int]
+
+
+def _has_stray_framing(head: Head) -> bool:
+    """Whether a status that never has a body announces one: the codec takes that for an error (RFC 9110, 8.6)."""
+    if head.status >= 200 and head.status != 204:
+        return False
+    return head.chunked or bool(as_number(head.value(b"content-length")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +214,7 @@ class Upstream:
 
     def headers(self, head: Head, end: bool) -> None:
         """Take the response's head."""
-        if not head.is_framed:
+        if not head.is_framed or _has_stray_framing(head):
             self.fail(PROTOCOL_ERROR)
             return
         self._close_after = (head.value(b"connection") or b"").lower() == b"close"

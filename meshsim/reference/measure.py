@@ -59,7 +59,7 @@ MEANINGS = {
     "filter_ns": (
         "ns",
         f"CPU time per request of a filter with one empty callback over none, less the callback: alone, and as one of "
-        f"{LENGTH} in a chain, each with a VM of its own. In one VM they would cost half.",
+        f"{LENGTH} in a chain, each with a VM of its own. In one VM they cost a quarter less.",
     ),
     "callback_ns": (
         "ns",
@@ -69,8 +69,8 @@ MEANINGS = {
     "host_call_ns": (
         "ns",
         f"CPU time per request of {TIMES['add']} host calls over none, by call: proxy_add_header_map_value, "
-        "proxy_get_header_map_value of a header that is not there, proxy_log below the log's level. The first call of a "
-        "request may take a microsecond more, and one that allocates in the guest takes a callback more.",
+        "proxy_get_header_map_value of a header that is not there, proxy_log below the log's level. The first call of "
+        "a request may take a microsecond more, and one that allocates in the guest takes a callback more.",
     ),
     "clock_read_ns": (
         "ns",

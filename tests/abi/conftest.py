@@ -173,6 +173,9 @@ class FakeHost:
     def set_tick_period(self, root: Context, period_ms: int) -> None:
         self.ticks[root.id] = period_ms
 
+    def resolve_dns(self, name: str, done: Callable[[Sequence[str] | None], None]) -> None:
+        done(["10.0.0.1"] if name == "known" else None)
+
     def has_cluster(self, name: str) -> bool:
         return name != "nowhere"
 

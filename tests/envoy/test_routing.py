@@ -9,7 +9,8 @@ import yaml
 from meshsim.envoy.config.route import RouteConfiguration
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.loader import parse_bootstrap
-from meshsim.envoy.routing import Match, find_route, rewrite
+from meshsim.envoy.rewriting import rewrite
+from meshsim.envoy.routing import Match, find_route
 from tests.envoy.conftest import listener
 
 OK = {"direct_response": {"status": 200}}

@@ -68,6 +68,9 @@ class Downstream:
     def replying(self, reply: LocalReply) -> None:
         self.got.append(f"replying {reply.status}")
 
+    def form_of(self, stream: Stream) -> None:
+        return None
+
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         self.got.append("reset" if reset else "over")
 

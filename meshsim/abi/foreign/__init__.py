@@ -1,7 +1,8 @@
 """Foreign functions: what Envoy offers to modules beside the ABI, by name.
 
 There are exactly these in Envoy 1.40; any other name is NOT_FOUND. Each takes the calling context (the called one, not
-the effective one) and bytes, and gives bytes or the status of a refusal.
+the effective one) and bytes, and gives bytes, None where there is no result (not even an empty one, for which the host
+would ask the module for a block), or the status of a refusal.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from meshsim.abi.foreign import compression, expressions, filter_state, signatur
 if TYPE_CHECKING:
     from meshsim.abi.context import Context
 
-#: A foreign function takes the calling context and bytes, and gives bytes or a status that is not OK.
-Foreign = Callable[["Context", bytes], "bytes | Status"]
+#: A foreign function takes the calling context and bytes, and gives bytes, nothing, or a status that is not OK.
+Foreign = Callable[["Context", bytes], "bytes | Status | None"]
 
 
-def _clear_route_cache(context: Context, data: bytes) -> bytes | Status:
+def _clear_route_cache(context: Context, data: bytes) -> None:
     context.host.clear_route_cache()
-    return b""
 
 
 FOREIGN: dict[str, Foreign] = {
@@ -38,7 +38,7 @@ FOREIGN: dict[str, Foreign] = {
 }
 
 
-def call(name: str, context: Context, argument: bytes) -> bytes | Status:
+def call(name: str, context: Context, argument: bytes) -> bytes | Status | None:
     """Call a foreign function for a context; NOT_FOUND when there is none of the name."""
     function = FOREIGN.get(name)
     return Status.NOT_FOUND if function is None else function(context, argument)

@@ -7,7 +7,7 @@ text is a string, but what a module left on the stream is bytes unless it declar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.abi.codec import Message, Nanoseconds, PropertyValue
@@ -74,11 +74,15 @@ class _Attributes(CelMap):
         return None
 
 
-class _HeaderMap(CelMap):
-    """Headers are looked up without case."""
+class _Headers(CelMap):
+    """Headers: their names can be listed, and a look-up is the attribute's (without case, for one)."""
+
+    def __init__(self, host: ContextHost, path: Path, items: Iterable[tuple[Value, Value]]) -> None:
+        super().__init__(items)
+        self._attributes = _Attributes(host, path)
 
     def get(self, key: Value) -> Value:
-        return super().get(key.lower() if isinstance(key, str) else key)
+        return self._attributes.get(key)
 
 
 def _value(host: ContextHost, path: Path, value: PropertyValue | None) -> Value:
@@ -96,7 +100,8 @@ def _value(host: ContextHost, path: Path, value: PropertyValue | None) -> Value:
         case Mapping():
             names = (key.decode("utf-8", "surrogateescape") for key in value)
             items = (_value(host, (*path, "*"), item) for item in value.values())
-            return (_HeaderMap if path in _HEADERS else CelMap)(zip(names, items, strict=True))
+            entries = zip(names, items, strict=True)
+            return _Headers(host, path, entries) if path in _HEADERS else CelMap(entries)
         case Sequence():
             return tuple(_value(host, (*path, "*"), item) for item in value)
     return value

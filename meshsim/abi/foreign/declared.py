@@ -6,6 +6,7 @@ the type stays with the value, and expressions see it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -43,8 +44,8 @@ class StateObject(bytes):
     ----------
     declaration : Declaration
         Type of a module's value.
-    has_fields : bool
-        Whether Envoy shows the object to modules as a map of its fields, and not as a text.
+    fields : mapping, optional
+        What an object is made of that expressions see as a map of its fields, and not as a text.
 
     Examples
     --------
@@ -53,30 +54,34 @@ class StateObject(bytes):
     """
 
     declaration: Declaration
-    has_fields: bool
+    fields: Mapping[str, Value] | None
 
-    def __new__(cls, data: bytes, declaration: Declaration = UNDECLARED, *, has_fields: bool = False) -> StateObject:
+    def __new__(
+        cls, data: bytes, declaration: Declaration = UNDECLARED, fields: Mapping[str, Value] | None = None
+    ) -> StateObject:
         """Make an object of its bytes."""
         made = super().__new__(cls, data)
         made.declaration = declaration
-        made.has_fields = has_fields
+        made.fields = fields
         return made
 
     def cel_value(self) -> Value:
         """Return the object as expressions see it."""
-        if self.has_fields:
-            return CelMap()
+        if self.fields is not None:
+            return _Fields(self.fields)
         match self.declaration.kind:
             case Kind.STRING:
                 return self.decode("utf-8", "surrogateescape")
             case Kind.PROTOBUF:
                 return self._message()
-            case Kind.FLAT_BUFFERS if self.declaration.schema:
-                raise NotModelled("a FlatBuffers schema in an expression")
+            case Kind.FLAT_BUFFERS:
+                raise NotModelled("a FlatBuffers value in an expression: it ends the real Envoy's process")
         return bytes(self)
 
     def _message(self) -> Value:
-        name = self.declaration.schema.decode("utf-8", "surrogateescape").rpartition("/")[2]
+        _, slash, name = self.declaration.schema.decode("utf-8", "surrogateescape").rpartition("/")
+        if not slash:
+            raise CelError("Malformed type_url string")
         if name in ("google.protobuf.Duration", "google.protobuf.Timestamp"):
             try:
                 fields = Message(self)
@@ -87,6 +92,17 @@ class StateObject(bytes):
         if name.startswith(("google.", "envoy.", "xds.", "udpa.")):
             raise NotModelled(f"the message {name} in an expression")
         raise CelError("Descriptor not found")
+
+
+class _Fields(CelMap):
+    """Fields of an object: they can be asked for, and are not counted."""
+
+    def __init__(self, fields: Mapping[str, Value]) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def get(self, key: Value) -> Value:
+        return self._fields[key if isinstance(key, str) else ""]
 
 
 def _signed(value: int) -> int:

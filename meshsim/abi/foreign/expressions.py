@@ -78,9 +78,9 @@ def evaluate(context: Context, argument: bytes) -> bytes | Status:
         return Status.SERIALIZATION_FAILURE
 
 
-def delete(context: Context, argument: bytes) -> bytes | Status:
+def delete(context: Context, argument: bytes) -> Status | None:
     """Forget an expression; a token of none is fine."""
     if len(argument) != _TOKEN_BYTES:
         return Status.BAD_ARGUMENT
     context.root.foreign.expressions.programs.pop(int.from_bytes(argument, "little"), None)
-    return b""
+    return None

@@ -8,7 +8,11 @@ from types import ModuleType
 from meshsim.errors import MeshsimError
 
 #: The distribution that has a top-level module, and meshsim's extra that brings it.
-_DISTRIBUTIONS = {"cel": ("common-expression-language", "cel"), "cryptography": ("cryptography", "crypto")}
+_DISTRIBUTIONS = {
+    "cel": ("common-expression-language", "cel"),
+    "cryptography": ("cryptography", "crypto"),
+    "zlib_ng": ("zlib-ng", "zlib"),
+}
 
 
 def package(module: str, what: str) -> ModuleType:

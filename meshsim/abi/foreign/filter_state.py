@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+from meshsim.abi.codec import encode_value
 from meshsim.abi.constants import Status
 from meshsim.abi.foreign.declared import Declaration, StateObject
 from meshsim.abi.protobuf import Message
@@ -35,27 +36,32 @@ def _number(limit: int) -> Factory:
     return read
 
 
+def _ip_text(address: IPv4Address | IPv6Address) -> str:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped else str(address)
+
+
 def _ip(text: bytes) -> StateObject:
     address = ip_address(text.decode("ascii"))
-    return StateObject(f"[{address}]:0".encode() if address.version == 6 else f"{address}:0".encode())
+    shown = _ip_text(address)
+    return StateObject(f"[{shown}]:0".encode() if address.version == 6 else f"{shown}:0".encode())
 
 
 def _address(text: bytes) -> StateObject:
-    """Read an address with a port; expressions see it as a map of its parts."""
+    """Read an address with a port; it is shown as a map of its parts, which is empty as a whole."""
     match = _ADDRESS.fullmatch(text.decode("ascii"))
     if match is None or int(match[3]) > _MAX_PORT:
         raise ValueError("no address")
-    _ = IPv6Address(match[1]) if match[1] else IPv4Address(match[2])
-    return StateObject(text, has_fields=True)
+    address = IPv6Address(match[1]) if match[1] else IPv4Address(match[2])
+    return StateObject(encode_value({}), fields={"ip": _ip_text(address), "port": int(match[3])})
 
 
 def _proxied(text: bytes) -> StateObject:
     """Read a host name, a comma and a proxy's address."""
-    host, comma, address = text.rpartition(b",")
+    host, comma, address = text.partition(b",")
     if not comma or not host:
         raise ValueError("no address of a proxy")
-    _address(address)
-    return StateObject(text)
+    return _address(address)
 
 
 def _refusing(text: bytes) -> StateObject:
@@ -68,9 +74,11 @@ _FACTORIES: dict[str, Factory] = {
             "envoy.string",
             "envoy.hashable_string",
             "envoy.tcp_proxy.cluster",
+            "envoy.network.application_protocols",
             "envoy.network.upstream_server_name",
             "envoy.network.upstream_subject_alt_names",
             "envoy.network.network_namespace",
+            "envoy.router.debug_config",
             "envoy.upstream.dynamic_host",
             "envoy.ai.model.request",
         ),
@@ -88,10 +96,16 @@ _FACTORIES: dict[str, Factory] = {
     "envoy.ai.llm_protocol.request": _refusing,
 }
 #: Objects without a serialised form: attributes do not show them.
-_HIDDEN = frozenset({"envoy.network.application_protocols", "envoy.router.debug_config"})
+_HIDDEN = frozenset(
+    {
+        "envoy.network.application_protocols",
+        "envoy.network.transport_socket.http_11_proxy.info",
+        "envoy.router.debug_config",
+    }
+)
 
 
-def set_envoy_filter_state(context: Context, argument: bytes) -> bytes | Status:
+def set_envoy_filter_state(context: Context, argument: bytes) -> Status | None:
     """Put an object on the stream of the acting context."""
     try:
         message = Message(argument)
@@ -99,18 +113,18 @@ def set_envoy_filter_state(context: Context, argument: bytes) -> bytes | Status:
         message.text(2)
     except ValueError:
         return Status.BAD_ARGUMENT
-    hidden = name in _HIDDEN
-    factory = StateObject if hidden else _FACTORIES.get(name)
+    factory = _FACTORIES.get(name)
     if factory is None:
         return Status.NOT_FOUND
     try:
         made = factory(text)
     except ValueError:
         return Status.BAD_ARGUMENT
-    return context.wasm.acting.host.set_filter_state(name.encode(), None if hidden else made)
+    status = context.wasm.acting.host.set_filter_state(name.encode(), None if name in _HIDDEN else made)
+    return status or None
 
 
-def declare_property(context: Context, argument: bytes) -> bytes | Status:
+def declare_property(context: Context, argument: bytes) -> Status | None:
     """Declare the type of a value that is still to be set.
 
     Envoy keeps it in the called context, but ``proxy_set_property`` asks the root context's declarations alone.
@@ -125,4 +139,4 @@ def declare_property(context: Context, argument: bytes) -> bytes | Status:
     if name.encode() in declarations:
         return Status.BAD_ARGUMENT
     declarations[name.encode()] = declaration
-    return b""
+    return None

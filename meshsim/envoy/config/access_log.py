@@ -17,7 +17,6 @@ class RuntimeUInt32(Message):
 
     proto = "envoy.config.core.v3.RuntimeUInt32"
     default_value: int = 0
-    runtime_key: str = ""
 
 
 class ComparisonFilter(Message):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from meshsim.envoy.config.base import DurationNs, Message, Struct
+from pydantic import Field
+
+from meshsim.envoy.config.base import Message, Struct
 from meshsim.envoy.config.cluster import Cluster
 from meshsim.envoy.config.core import Address, Node
 from meshsim.envoy.config.listener import Listener
 from meshsim.envoy.config.sources import Sources
+from meshsim.envoy.config.wasm import Wasm
 from meshsim.envoy.config.wasm_extensions import WasmService, WasmStatSink
 
 
@@ -60,12 +63,12 @@ class StatsSink(Message):
     typed_config: WasmStatSink | None = None
 
 
-class BootstrapExtension(Message):
-    """What runs beside listeners and clusters."""
+class Extension(Message):
+    """An extension by name: one that runs beside listeners and clusters, or a filter that was discovered."""
 
     proto = "envoy.config.core.v3.TypedExtensionConfig"
     name: str = ""
-    typed_config: WasmService | None = None
+    typed_config: WasmService | Wasm | None = None
 
 
 class Bootstrap(Message):
@@ -79,6 +82,8 @@ class Bootstrap(Message):
         YAML paths that were accepted and change nothing that meshsim shows.
     sources : Sources
         Content of the files and environment variables that the configuration names.
+    discovered : dict of str to dict of str to Extension
+        What the files hold in which filters are discovered, by path and name.
     """
 
     proto = "envoy.config.bootstrap.v3.Bootstrap"
@@ -89,8 +94,8 @@ class Bootstrap(Message):
     cluster_manager: ClusterManager | None = None
     stats_config: StatsConfig | None = None
     stats_sinks: tuple[StatsSink, ...] = ()
-    stats_flush_interval: DurationNs | None = None
-    bootstrap_extensions: tuple[BootstrapExtension, ...] = ()
+    bootstrap_extensions: tuple[Extension, ...] = ()
     ignored: tuple[str, ...] = ()
     inert: tuple[str, ...] = ()
     sources: Sources = Sources()
+    discovered: dict[str, dict[str, Extension]] = Field(default_factory=dict)

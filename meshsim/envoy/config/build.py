@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshsim.envoy.config.base import Message, TypedValue
-from meshsim.envoy.config.bootstrap import Bootstrap
+from meshsim.envoy.config.bootstrap import Bootstrap, Extension
 from meshsim.envoy.config.coverage import accepted, models, status
 from meshsim.envoy.config.inert import (
     DEFAULT_VALUES,
@@ -56,6 +56,11 @@ class Builder:
         left_out = tuple(dict.fromkeys(item.place.path for item in self.unmodelled))
         return Bootstrap.model_validate({**values, "ignored": left_out, "inert": tuple(self.inert)})
 
+    def extension(self, parsed: ParsedMessage) -> Extension | None:
+        """Return an extension that was discovered; None for one that is not modelled."""
+        values = self._nested(parsed)
+        return None if values is _LEFT_OUT else Extension.model_validate(values)
+
     def _note_namesakes(self, parsed: ParsedMessage) -> None:
         """Envoy takes the second of two listeners of one name for an update of the first."""
         names: set[str] = set()
@@ -87,11 +92,11 @@ class Builder:
         message, place = parsed.schema.name, parsed.place_of(name)
         field = parsed.schema.fields[name]
         state = status(message, name)
-        if state == "inert":
+        shown = ""
+        if state == "inert" and not _is_among(UNMODELLED_VALUES, message, name, value):
             self.inert.append(place.path)
             return False
-        shown = ""
-        if state == "modelled":
+        if state != "not modelled":
             self._note_below(parsed, name, value)
             self._note_operators(parsed, name, value)
             nameless = field.type.kind == "enum" and isinstance(value, int)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from meshsim.envoy.config.base import DurationNs, Message
+from meshsim.envoy.config.base import Message
 from meshsim.envoy.config.core import (
     Address,
     Http1ProtocolOptions,
@@ -15,7 +15,6 @@ from meshsim.envoy.config.core import (
     HttpProtocolOptions,
     Locality,
     Metadata,
-    Priority,
 )
 
 
@@ -32,7 +31,6 @@ class LbEndpoint(Message):
 
     proto = "envoy.config.endpoint.v3.LbEndpoint"
     endpoint: Endpoint | None = None
-    health_status: Literal["UNKNOWN", "HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"] = "UNKNOWN"
     metadata: Metadata | None = None
     load_balancing_weight: int | None = None
 
@@ -43,7 +41,6 @@ class LocalityLbEndpoints(Message):
     proto = "envoy.config.endpoint.v3.LocalityLbEndpoints"
     locality: Locality | None = None
     lb_endpoints: tuple[LbEndpoint, ...] = ()
-    load_balancing_weight: int | None = None
     priority: int = 0
 
 
@@ -57,7 +54,6 @@ class ClusterLoadAssignment(Message):
     """All endpoints of a cluster."""
 
     proto = "envoy.config.endpoint.v3.ClusterLoadAssignment"
-    cluster_name: str = ""
     endpoints: tuple[LocalityLbEndpoints, ...] = ()
     policy: Policy | None = None
 
@@ -66,11 +62,6 @@ class Thresholds(Message):
     """Limits on what may be under way to a cluster."""
 
     proto = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
-    priority: Priority = "DEFAULT"
-    max_connections: int | None = None
-    max_pending_requests: int | None = None
-    max_requests: int | None = None
-    max_retries: int | None = None
 
 
 class CircuitBreakers(Message):
@@ -117,24 +108,13 @@ class Cluster(Message):
     name: str = ""
     alt_stat_name: str = ""
     type: Literal["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"] | None = None
-    connect_timeout: DurationNs | None = None
     per_connection_buffer_limit_bytes: int | None = None
-    lb_policy: Literal[
-        "ROUND_ROBIN",
-        "LEAST_REQUEST",
-        "RING_HASH",
-        "RANDOM",
-        "MAGLEV",
-        "CLUSTER_PROVIDED",
-        "LOAD_BALANCING_POLICY_CONFIG",
-    ] = "ROUND_ROBIN"
     load_assignment: ClusterLoadAssignment | None = None
     circuit_breakers: CircuitBreakers | None = None
     common_http_protocol_options: HttpProtocolOptions | None = None
     http_protocol_options: Http1ProtocolOptions | None = None
     http2_protocol_options: Http2ProtocolOptions | None = None
     typed_extension_protocol_options: dict[str, UpstreamHttpOptions] = Field(default_factory=dict)
-    dns_lookup_family: Literal["AUTO", "V4_ONLY", "V6_ONLY", "V4_PREFERRED", "ALL"] = "AUTO"
     common_lb_config: CommonLbConfig | None = None
     metadata: Metadata | None = None
 

@@ -12,7 +12,6 @@ HeaderAppendAction = Literal[
     "APPEND_IF_EXISTS_OR_ADD", "ADD_IF_ABSENT", "OVERWRITE_IF_EXISTS_OR_ADD", "OVERWRITE_IF_EXISTS"
 ]
 TrafficDirection = Literal["UNSPECIFIED", "INBOUND", "OUTBOUND"]
-Priority = Literal["DEFAULT", "HIGH"]
 
 
 class Metadata(Message):
@@ -39,9 +38,6 @@ class Node(Message):
     cluster: str = ""
     metadata: Struct | None = None
     locality: Locality | None = None
-    user_agent_name: str = ""
-    user_agent_version: str | None = None
-    client_features: tuple[str, ...] = ()
 
 
 class SocketAddress(Message):
@@ -52,7 +48,6 @@ class SocketAddress(Message):
     address: str = ""
     port_value: int | None = None
     named_port: str | None = None
-    ipv4_compat: bool = False
 
     @property
     def port(self) -> int:
@@ -168,7 +163,6 @@ class HttpProtocolOptions(Message):
     """What all HTTP versions have in common."""
 
     proto = "envoy.config.core.v3.HttpProtocolOptions"
-    idle_timeout: DurationNs | None = None
     max_connection_duration: DurationNs | None = None
     max_headers_count: int | None = None
     max_stream_duration: DurationNs | None = None
@@ -181,10 +175,7 @@ class Http1ProtocolOptions(Message):
 
     proto = "envoy.config.core.v3.Http1ProtocolOptions"
     allow_absolute_url: bool | None = None
-    accept_http_10: bool = False
-    default_host_for_http_10: str = ""
     enable_trailers: bool = False
-    allow_chunked_length: bool = False
     allow_custom_methods: bool = False
     override_stream_error_on_invalid_http_message: bool | None = None
     send_fully_qualified_url: bool = False

@@ -1,8 +1,8 @@
 """What becomes of each field that Envoy knows: modelled, inert or not modelled.
 
-A field that a model has is *modelled*. A field in the tables of :mod:`~meshsim.envoy.config.inert` is *inert*:
-accepted, because it changes nothing that a replay shows, and listed in ``Bootstrap.inert``. Every other field is *not
-modelled*: a configuration that sets it to more than its default is refused by meshsim, or, with
+A field in the tables of :mod:`~meshsim.envoy.config.inert` is *inert*: accepted, because it changes nothing that a
+replay shows, and listed in ``Bootstrap.inert``. Any other field that a model has is *modelled*. Every other field is
+*not modelled*: a configuration that sets it to more than its default is refused by meshsim, or, with
 ``--ignore-unmodelled``, used without it.
 """
 
@@ -44,13 +44,14 @@ def status(message: str, field: str) -> Status:
     >>> status("envoy.config.listener.v3.Listener", "udp_listener_config")
     'not modelled'
     """
-    model = models().get(message)
+    model, inert = models().get(message), INERT.get(message, {})
     if field in WITHHELD.get(message, ()):
         return "not modelled"
+    if field in inert:
+        return "inert"
     if model is not None and field in model.model_fields:
         return "modelled"
-    inert = INERT.get(message, {})
-    return "inert" if field in inert or "*" in inert else "not modelled"
+    return "inert" if "*" in inert else "not modelled"
 
 
 @cache

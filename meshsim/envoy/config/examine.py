@@ -13,6 +13,7 @@ from typing import Any
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.build import Builder, Unmodelled
 from meshsim.envoy.config.constraints import violations
+from meshsim.envoy.config.discovered import resources
 from meshsim.envoy.config.document import Node, read
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place, Problem
 from meshsim.envoy.config.protojson import Reader
@@ -24,6 +25,8 @@ from meshsim.envoy.config.typed_struct import unpack_typed_structs
 from meshsim.errors import UnmodelledField
 
 _DATA_SOURCE = "envoy.config.core.v3.DataSource"
+_PATH_SOURCE = "envoy.config.core.v3.PathConfigSource"
+_HTTP_FILTER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter"
 _ENVIRONMENT = "envoy.extensions.wasm.v3.EnvironmentVariables"
 
 
@@ -65,6 +68,15 @@ class Examination:
         self._parsed = self._reader.read(Node({}, root.line) if self._unreadable else root)
         unpack_typed_structs(self._parsed, self._schema)
         self.wanted = _wanted(self._parsed)
+        self._discovered: dict[str, dict[str, ParsedMessage]] = {}
+
+    def discover(self, sources: Sources) -> Wanted:
+        """Read the files that filters are discovered in; return what must be read because of them."""
+        for path, name, type_urls in _discoveries(self._parsed):
+            found = resources(sources.files.get(path, b""), path, self._schema).get(name)
+            if found is not None and found.packed("typed_config").type_url in type_urls:
+                self._discovered.setdefault(path, {})[name] = found
+        return _wanted([*self._discovered.values()])
 
     def problems(self, sources: Sources) -> Iterator[Problem]:
         """Yield what Envoy refuses, the first first."""
@@ -77,7 +89,11 @@ class Examination:
         """Return the models, and what they leave out."""
         builder = Builder()
         bootstrap = builder.bootstrap(self._parsed)
-        return bootstrap.model_copy(update={"sources": sources}), builder.unmodelled
+        discovered = {
+            path: {name: built for name, parsed in found.items() if (built := builder.extension(parsed)) is not None}
+            for path, found in self._discovered.items()
+        }
+        return bootstrap.model_copy(update={"sources": sources, "discovered": discovered}), builder.unmodelled
 
     def bootstrap(self, sources: Sources, *, ignore_unmodelled: bool = False) -> Bootstrap:
         """Return the models, or raise.
@@ -138,9 +154,21 @@ def _wanted(value: Any) -> Wanted:
         if message.schema.name == _DATA_SOURCE:
             files |= dict.fromkeys(filter(None, [message.get("filename")]))
             variables |= dict.fromkeys(filter(None, [message.get("environment_variable")]))
+        elif message.schema.name == _PATH_SOURCE:
+            files |= dict.fromkeys(filter(None, [message.get("path")]))
         elif message.schema.name == _ENVIRONMENT:
             variables |= dict.fromkeys(message.get("host_env_keys", []))
     return Wanted(tuple(files), tuple(variables))
+
+
+def _discoveries(root: ParsedMessage) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the HTTP filters that are discovered: the file's path, the filter's name, and the types it may have."""
+    for http_filter in _all_messages(root):
+        if http_filter.schema.name == _HTTP_FILTER:
+            for source in http_filter.messages("config_discovery"):
+                paths = [p for c in source.messages("config_source") for p in c.messages("path_config_source")]
+                for path in paths:
+                    yield path.get("path", ""), http_filter.get("name", ""), source.get("type_urls", [])
 
 
 def _all_messages(value: Any) -> Iterator[ParsedMessage]:

@@ -13,6 +13,7 @@ from meshsim.envoy.config.core import (
     HttpProtocolOptions,
     SubstitutionFormatString,
 )
+from meshsim.envoy.config.discovery import ExtensionConfigSource
 from meshsim.envoy.config.route import RouteConfiguration
 from meshsim.envoy.config.wasm import Wasm
 
@@ -35,6 +36,7 @@ class HttpFilter(Message):
     proto = f"{_HCM}.HttpFilter"
     name: str = ""
     typed_config: Wasm | Router | None = None
+    config_discovery: ExtensionConfigSource | None = None
     is_optional: bool = False
     disabled: bool = False
 
@@ -82,8 +84,6 @@ class HttpConnectionManager(Message):
     max_request_headers_kb: int | None = None
     stream_idle_timeout: DurationNs | None = None
     request_timeout: DurationNs | None = None
-    request_headers_timeout: DurationNs | None = None
-    drain_timeout: DurationNs | None = None
     delayed_close_timeout: DurationNs | None = None
     access_log: tuple[AccessLog, ...] = ()
     use_remote_address: bool | None = None

@@ -10,11 +10,34 @@ _NO_LOAD = "a replay sends one request after the other"
 _NO_SINK = "shown nowhere: only Envoy's own log, counters and answers are"
 _SOCKET = "an option of the kernel's sockets"
 _NO_XDS = "there is no control plane"
+_ONE_REQUEST = "a client's connection carries one request"
+_CHANCE = "which of several hosts gets a request is left to chance"
+_NO_RUNTIME = "runtime values that override anything are not modelled"
 _NEVER_DUE = "a replay is over before it could matter"
 
 INERT: Mapping[str, Mapping[str, str]] = {
+    "envoy.config.endpoint.v3.LbEndpoint": {
+        "health_status": "health checks are not modelled",
+    },
+    "envoy.config.endpoint.v3.ClusterLoadAssignment": {
+        "cluster_name": "the cluster has a name of its own",
+    },
+    "envoy.config.core.v3.RuntimeUInt32": {
+        "runtime_key": _NO_RUNTIME,
+    },
+    "envoy.config.core.v3.RuntimeFractionalPercent": {
+        "runtime_key": _NO_RUNTIME,
+    },
+    "envoy.config.route.v3.WeightedCluster": {
+        "total_weight": "the sum of the weights counts",
+        "runtime_key_prefix": _NO_RUNTIME,
+    },
+    "envoy.config.core.v3.SocketAddress": {
+        "ipv4_compat": _SOCKET,
+    },
     "envoy.config.bootstrap.v3.Bootstrap": {
         "node_context_params": _NO_XDS,
+        "stats_flush_interval": _NO_SINK,
         "stats_flush_on_admin": _NO_SINK,
         "stats_eviction_interval": _NEVER_DUE,
         "deferred_stat_options": _NO_SINK,
@@ -51,23 +74,39 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "allow_default_tag_overrides": _NO_SINK,
     },
     "envoy.config.core.v3.Node": {
+        "user_agent_name": _NO_XDS,
+        "user_agent_version": _NO_XDS,
+        "client_features": _NO_XDS,
         "dynamic_parameters": _NO_XDS,
         "user_agent_build_version": _NO_XDS,
         "extensions": _NO_XDS,
         "listening_addresses": _NO_XDS,
     },
     "envoy.config.core.v3.DataSource": {"watched_directory": "files are read once"},
+    "envoy.config.core.v3.PathConfigSource": {
+        "watched_directory": "files are read once",
+        "poll_interval": "files are read once",
+    },
+    "envoy.config.core.v3.ConfigSource": {"initial_fetch_timeout": "files are read at once"},
+    "envoy.config.core.v3.ExtensionConfigSource": {
+        "apply_default_config_without_warming": "files are read at once",
+    },
     "envoy.config.core.v3.RetryPolicy": {"*": "the first fetch succeeds or fails"},
     "envoy.config.core.v3.SubstitutionFormatString": {"json_format_options": "keys are sorted in any case"},
     "envoy.config.core.v3.HttpProtocolOptions": {
+        "idle_timeout": _ONE_REQUEST,
         "max_connection_duration_jitter": _NEVER_DUE,
     },
     "envoy.config.core.v3.Http1ProtocolOptions": {
+        "accept_http_10": "clients speak HTTP/1.1",
+        "default_host_for_http_10": "clients speak HTTP/1.1",
+        "allow_chunked_length": "clients tell the length of a body in one way",
         "use_balsa_parser": "both parsers read the same messages alike",
         "ignore_http_11_upgrade": "upgrades are not modelled",
     },
     "envoy.config.core.v3.Http2ProtocolOptions": {"*": "clients speak HTTP/1.1"},
     "envoy.config.listener.v3.Listener": {
+        "drain_type": _NO_XDS,
         "listener_filters_timeout": _NEVER_DUE,
         "continue_on_listener_filters_timeout": _NEVER_DUE,
         "per_connection_buffer_high_watermark_timeout": _NEVER_DUE,
@@ -90,6 +129,8 @@ INERT: Mapping[str, Mapping[str, str]] = {
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog": {"*": _NO_SINK},
     "envoy.extensions.access_loggers.stream.v3.StderrAccessLog": {"*": _NO_SINK},
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
+        "request_headers_timeout": "heads arrive whole",
+        "drain_timeout": _NEVER_DUE,
         "http1_safe_max_connection_duration": _NEVER_DUE,
         "http2_protocol_options": "clients speak HTTP/1.1",
         "http3_protocol_options": "clients speak HTTP/1.1",
@@ -104,6 +145,15 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "add_proxy_protocol_connection_state": "clients do not speak the PROXY protocol",
         "record_route_resolution_stats": _NO_SINK,
     },
+    "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": {
+        "idle_timeout": _NEVER_DUE,
+        "downstream_idle_timeout": _NEVER_DUE,
+        "upstream_idle_timeout": _NEVER_DUE,
+        "backoff_options": "how long it takes is not shown",
+        "hash_policy": _NO_LOAD,
+        "metadata_match": "clusters with subsets are not modelled",
+        "check_drain_close": _NEVER_DUE,
+    },
     "envoy.extensions.filters.http.router.v3.Router": {
         "start_child_span": "tracing is not modelled",
         "upstream_log": _NO_SINK,
@@ -112,6 +162,7 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "reject_connect_request_early_data": _NO_TLS,
     },
     "envoy.config.route.v3.FilterConfig": {
+        "is_optional": "Envoy says nothing about a filter that is not there",
         "config": "the filters that are modelled take no configuration of a route's",
     },
     "envoy.config.route.v3.VirtualHost": {
@@ -125,6 +176,8 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "stat_prefix": _NO_SINK,
     },
     "envoy.config.route.v3.RouteAction": {
+        "priority": _NO_LOAD,
+        "hash_policy": "read by load balancers that hash, which are refused",
         "metadata_match": "clusters with subsets are not modelled",
         "rate_limits": "read by a filter that is not modelled",
         "include_vh_rate_limits": "read by a filter that is not modelled",
@@ -139,6 +192,9 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "host_selection_retry_max_attempts": "only with predicates, which are not modelled",
     },
     "envoy.config.cluster.v3.Cluster": {
+        "connect_timeout": "a connection is made or refused at once",
+        "lb_policy": _CHANCE,
+        "dns_lookup_family": _NO_NAMES,
         "per_connection_buffer_high_watermark_timeout": _NEVER_DUE,
         "max_requests_per_connection": _NO_LOAD,
         "upstream_http_protocol_options": _NO_TLS,
@@ -176,6 +232,11 @@ INERT: Mapping[str, Mapping[str, str]] = {
     },
     "envoy.config.cluster.v3.CircuitBreakers": {"per_host_thresholds": _NO_LOAD},
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds": {
+        "priority": _NO_LOAD,
+        "max_connections": _NO_LOAD,
+        "max_pending_requests": _NO_LOAD,
+        "max_requests": _NO_LOAD,
+        "max_retries": _NO_LOAD,
         "retry_budget": _NO_LOAD,
         "track_remaining": _NO_SINK,
         "max_connection_pools": _NO_LOAD,
@@ -186,6 +247,7 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "weighted_priority_health": "health checks are not modelled",
     },
     "envoy.config.endpoint.v3.LocalityLbEndpoints": {
+        "load_balancing_weight": "read by load balancers that weigh places, which are refused",
         "proximity": "there is one Envoy, in one zone",
         "metadata": "clusters with subsets are not modelled",
     },
@@ -215,10 +277,12 @@ _LOCAL_REPLY = "envoy.extensions.filters.network.http_connection_manager.v3"
 _THRESHOLDS = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
 
 WITHHELD: Mapping[str, frozenset[str]] = {
-    _HCM: frozenset(("proxy_100_continue",)),
+    _HCM: frozenset(("delayed_close_timeout", "proxy_100_continue")),
+    "envoy.config.endpoint.v3.LbEndpoint": frozenset(("load_balancing_weight",)),
+    "envoy.config.endpoint.v3.LocalityLbEndpoints": frozenset(("priority",)),
     "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
     "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
-    "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_requests_per_connection",)),
+    "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_connection_duration", "max_requests_per_connection")),
     "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
     "envoy.extensions.filters.http.router.v3.Router": frozenset(("dynamic_stats",)),
@@ -237,10 +301,13 @@ WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
 
 UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
     (_HCM, "codec_type"): frozenset(("HTTP2", "HTTP3")),
-    (_HCM, "forward_client_cert_details"): frozenset(("ALWAYS_FORWARD_ONLY",)),
     ("envoy.config.cluster.v3.Cluster", "type"): frozenset(("EDS", "ORIGINAL_DST")),
-    ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG")),
+    ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(
+        ("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG", "MAGLEV", "RING_HASH")
+    ),
+    (_THRESHOLDS, "max_connections"): frozenset((0,)),
     (_THRESHOLDS, "max_pending_requests"): frozenset((0,)),
+    (_THRESHOLDS, "max_retries"): frozenset((0,)),
     (_THRESHOLDS, "max_requests"): frozenset((0,)),
     ("envoy.config.core.v3.SocketAddress", "protocol"): frozenset(("UDP",)),
     ("envoy.config.endpoint.v3.LbEndpoint", "health_status"): frozenset(
@@ -250,7 +317,9 @@ UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
 }
 """Values of modelled fields that are not modelled."""
 
-DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool]] = {
+DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool | int]] = {
+    (_HCM, "delayed_close_timeout"): frozenset((1_000_000_000,)),
+    ("envoy.config.endpoint.v3.LbEndpoint", "load_balancing_weight"): frozenset((1,)),
     ("envoy.config.listener.v3.Listener", "use_original_dst"): frozenset((False,)),
     ("envoy.config.listener.v3.Listener", "bind_to_port"): frozenset((True,)),
     ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): frozenset((False,)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from meshsim.envoy.config.access_log import AccessLog
 from meshsim.envoy.config.base import Message
 from meshsim.envoy.config.core import Address, Metadata, TrafficDirection
@@ -39,6 +37,5 @@ class Listener(Message):
     filter_chains: tuple[FilterChain, ...] = ()
     per_connection_buffer_limit_bytes: int | None = None
     metadata: Metadata | None = None
-    drain_type: Literal["DEFAULT", "MODIFY_ONLY"] = "DEFAULT"
     traffic_direction: TrafficDirection = "UNSPECIFIED"
     access_log: tuple[AccessLog, ...] = ()

@@ -11,7 +11,6 @@ from meshsim.envoy.config.core import (
     DataSource,
     HeaderValueOption,
     Metadata,
-    Priority,
     SubstitutionFormatString,
 )
 from meshsim.envoy.config.matcher import (
@@ -35,14 +34,12 @@ class RuntimeFractionalPercent(Message):
 
     proto = "envoy.config.core.v3.RuntimeFractionalPercent"
     default_value: FractionalPercent = FractionalPercent()
-    runtime_key: str = ""
 
 
 class FilterConfig(Message):
     """What a route says about a filter: off, or another configuration."""
 
     proto = "envoy.config.route.v3.FilterConfig"
-    is_optional: bool = False
     disabled: bool = False
 
 
@@ -70,21 +67,6 @@ class RetryPolicy(Message):
     retriable_status_codes: tuple[int, ...] = ()
 
 
-class HeaderHash(Message):
-    """Hash of a header."""
-
-    proto = "envoy.config.route.v3.RouteAction.HashPolicy.Header"
-    header_name: str = ""
-
-
-class HashPolicy(Message):
-    """What a consistent-hashing load balancer hashes."""
-
-    proto = "envoy.config.route.v3.RouteAction.HashPolicy"
-    header: HeaderHash | None = None
-    terminal: bool = False
-
-
 class ClusterWeight(Message):
     """One of several clusters, and its share."""
 
@@ -105,8 +87,6 @@ class WeightedCluster(Message):
 
     proto = "envoy.config.route.v3.WeightedCluster"
     clusters: tuple[ClusterWeight, ...] = ()
-    total_weight: int | None = None
-    runtime_key_prefix: str = ""
 
 
 class RouteAction(Message):
@@ -129,8 +109,6 @@ class RouteAction(Message):
     timeout: DurationNs | None = None
     idle_timeout: DurationNs | None = None
     retry_policy: RetryPolicy | None = None
-    priority: Priority = "DEFAULT"
-    hash_policy: tuple[HashPolicy, ...] = ()
 
 
 class RedirectAction(Message):

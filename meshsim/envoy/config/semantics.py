@@ -20,8 +20,22 @@ from meshsim.envoy.config.schema import Schema
 from meshsim.envoy.config.sources import Sources
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _WASM = "envoy.extensions.filters.http.wasm.v3.Wasm"
+_PLUGINS = frozenset(
+    {
+        _WASM,
+        "envoy.extensions.filters.network.wasm.v3.Wasm",
+        "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog",
+        "envoy.extensions.stat_sinks.wasm.v3.Wasm",
+        "envoy.extensions.wasm.v3.WasmService",
+    }
+)
 _ROUTER = "envoy.extensions.filters.http.router.v3.Router"
+_NO_NODE = (
+    "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig: node 'id' and 'cluster' are required. Set it either "
+    "in 'node' config or via --service-node and --service-cluster options."
+)
 _NULL_RUNTIME = "envoy.wasm.runtime.null"
 
 _FACTORIES: Mapping[str, str] = {
@@ -29,6 +43,7 @@ _FACTORIES: Mapping[str, str] = {
     "envoy.config.listener.v3.ListenerFilter": "envoy.extensions.filters.listener.",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": "envoy.extensions.filters.http.",
     "envoy.config.accesslog.v3.AccessLog": "envoy.extensions.access_loggers.",
+    "envoy.config.metrics.v3.StatsSink": "envoy.extensions.stat_sinks.",
 }
 """Packages whose messages configure an extension of a kind."""
 
@@ -36,7 +51,7 @@ _TERMINAL = frozenset(
     {
         _HCM,
         _ROUTER,
-        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        _TCP_PROXY,
         "envoy.extensions.filters.network.echo.v3.Echo",
         "envoy.extensions.filters.network.direct_response.v3.Config",
         "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
@@ -77,6 +92,15 @@ class _Walk:
         for listener in self._listeners:
             for found in self._listener(listener):
                 yield replace(found, after_plugins=self._plugins)
+        for found in self._beside_listeners():
+            yield replace(found, after_plugins=self._plugins)
+
+    def _beside_listeners(self) -> Iterator[Problem]:
+        for sink in self._root.messages("stats_sinks"):
+            yield from self._unregistered([sink])
+            yield from self._wasm(sink)
+        for extension in self._root.messages("bootstrap_extensions"):
+            yield from self._wasm(extension)
 
     # --- listeners ---------------------------------------------------------------------------------------------------
 
@@ -128,6 +152,11 @@ class _Walk:
             yield from packed.problems
             if packed.message == _HCM and isinstance(packed.value, ParsedMessage):
                 yield from self._connection_manager(packed.value)
+            elif packed.message == _TCP_PROXY and isinstance(packed.value, ParsedMessage):
+                yield from violations(packed.value, self._schema)
+                yield from self._access_logs(packed.value)
+            else:
+                yield from self._wasm(network_filter)
 
     # --- connection managers -----------------------------------------------------------------------------------------
 
@@ -155,15 +184,35 @@ class _Walk:
         yield from packed.problems
         if isinstance(packed.value, ParsedMessage):
             yield from violations(packed.value, self._schema)
-            if packed.message == _WASM:
-                for plugin in packed.value.messages("config"):
-                    yield from self._plugin(plugin)
-                self._plugins += 1
+        yield from self._wasm(http_filter)
+        for source in http_filter.messages("config_discovery"):
+            yield from self._discovery(source)
         yield from _terminal_problems(http_filter, "http", is_last=is_last)
         if is_last and http_filter.get("disabled"):
             name = http_filter.get("name", "")
             words = f"Error: the last (terminal) filter ({name}) in the chain cannot be disabled by default."
             yield Problem.said(words, http_filter.place_of("disabled"))
+
+    def _discovery(self, source: ParsedMessage) -> Iterator[Problem]:
+        """Yield what is wrong with a file that a filter is discovered in; what is in it does not matter."""
+        sources = [path for config in source.messages("config_source") for path in config.messages("path_config_source")]
+        for found in sources:
+            place, path = found.place_of("path"), found.get("path", "")
+            node = self._root.messages("node")
+            if not node or not (node[0].get("id") and node[0].get("cluster")):
+                yield Problem.said(_NO_NODE, place)
+            if path not in self._sources.files:
+                yield Problem.said(f"paths must refer to an existing path in the system: '{path}' does not exist", place)
+            if "/" not in path:
+                yield Problem.said(f"invalid file path {path}", place)
+
+    def _wasm(self, extension: ParsedMessage) -> Iterator[Problem]:
+        """Yield what is wrong with an extension's plugin, if it has one, and count the plugin."""
+        packed = extension.packed("typed_config")
+        if packed.message in _PLUGINS and isinstance(packed.value, ParsedMessage):
+            for plugin in packed.value.messages("config"):
+                yield from self._plugin(plugin)
+            self._plugins += 1
 
     def _plugin(self, plugin: ParsedMessage) -> Iterator[Problem]:
         policy = plugin.get("failure_policy", "UNSPECIFIED")
@@ -188,6 +237,7 @@ class _Walk:
                     yield from format_problems(format_)
                 for says in json_format_errors([packed.get(name) for name in ("format", "json_format")]):
                     yield Problem.said(says, packed.place)
+            yield from self._wasm(log)
 
     # --- extensions --------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,10 @@ class Sources:
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    def joined(self, other: Sources) -> Sources:
+        """Return all of two."""
+        return Sources({**self.files, **other.files}, {**self.environment, **other.environment})
+
     def bytes_of(self, source: DataSource | None) -> bytes:
         """Return the bytes of a data source; none for no source.
 

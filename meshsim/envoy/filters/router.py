@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
@@ -16,19 +15,19 @@ from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import DataSource, SubstitutionFormatString
 from meshsim.envoy.config.http import Router as RouterConfig
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.tries import Plan, Tries
-from meshsim.envoy.formatter import content_type, format_body
+from meshsim.envoy.filters.plan import Plan
+from meshsim.envoy.filters.tries import Tries
+from meshsim.envoy.formatter import Formatter, content_type, format_body
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.redirect import REDIRECT_STATUS, direct_location, redirect_location
 from meshsim.envoy.retry import GRPC_CONDITIONS, HTTP_CONDITIONS, Retries, unknown_conditions
-from meshsim.envoy.routing import Match, rewrite, set_host
+from meshsim.envoy.rewriting import rewrite, set_host
+from meshsim.envoy.routing import Match
 from meshsim.envoy.stats import Counters
+from meshsim.envoy.stream import Stream
 from meshsim.envoy.timeouts import Timeouts
 from meshsim.envoy.upstream import Address, UpstreamFailure
-
-if TYPE_CHECKING:
-    from meshsim.envoy.formatter import Values
 
 _NOT_FOUND_STATUS = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
 
@@ -51,7 +50,7 @@ class Router(HttpFilter):
         clusters: Mapping[str, Cluster],
         stats: Counters,
         now_ns: Callable[[], int],
-        values: Callable[..., Values],
+        values: Callable[[Stream], Formatter],
         random: Random,
         host_name: Callable[[str, Address], str],
         bytes_of: Callable[[DataSource | None], bytes],
@@ -74,7 +73,7 @@ class Router(HttpFilter):
     def decode_headers(self, headers: HeaderMap, end: bool) -> HeadersAction:
         """Decide where the request goes."""
         self._stats.add("rq_total")
-        match = self._match = self.stream.route
+        match = self._match = self.stream.take_route()
         if (reply := self._wrong_header(headers)) is not None:
             self._reply(reply)
         elif match is None:
@@ -192,7 +191,8 @@ class Router(HttpFilter):
 
     def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
         """Take note of the host that gets the request; the route may want its name."""
-        assert self._match and self._tries
+        assert self._match
+        assert self._tries
         self.stream.info.upstream = address
         self.stream.info.attempts = self._tries.number
         action = self._match.route.route
@@ -208,7 +208,7 @@ class Router(HttpFilter):
         info = self.stream.info
         info.upstream_connected = True
         info.details = "via_upstream"
-        info.first_upstream_byte_ns = self._now_ns()
+        self._note_end(end)
         info.code = as_number(headers.get(b":status"))
         if self._request_complete_ns >= 0 and not self._config.suppress_envoy_headers:
             elapsed_ms = (self._now_ns() - self._request_complete_ns) // 1_000_000
@@ -219,11 +219,17 @@ class Router(HttpFilter):
 
     def answer_data(self, data: BodyBuffer, end: bool) -> None:
         """Bring a piece of the response's body back."""
+        self._note_end(end)
         self.stream.respond_data(data, end)
 
     def answer_trailers(self, trailers: HeaderMap) -> None:
         """Bring the response's trailers back."""
+        self._note_end(True)
         self.stream.respond_trailers(trailers)
+
+    def _note_end(self, end: bool) -> None:
+        if end:
+            self.stream.info.upstream_complete_ns = self._now_ns()
 
     def no_answer(self, failure: UpstreamFailure) -> None:
         """Answer for an upstream that did not."""
@@ -244,7 +250,8 @@ class Router(HttpFilter):
 
     def _edit_response(self, response: HeaderMap) -> None:
         """Change a response's headers as the route says."""
-        assert self._match and self._tries
+        assert self._match
+        assert self._tries
         self._match.edit_response(response, self._values(self.stream))
         if self._match.host.include_attempt_count_in_response:
             response.put(b"x-envoy-attempt-count", b"%d" % self._tries.number)

@@ -222,17 +222,8 @@ class WasmFilter(HttpFilter):
         return stream_attribute(path, self._plugin, self.stream, self)
 
     def set_property(self, path: bytes, value: bytes) -> Status:
-        """Leave a value on the stream, for every Wasm filter of it; what was declared of it stays with it."""
-        state, name = self.stream.info.filter_state, b"wasm." + path
-        before = state.get(name)
-        if isinstance(before, StateObject):
-            declaration = before.declaration
-            if declaration.read_only:
-                return Status.BAD_ARGUMENT
-        else:
-            declaration = self.context.root.foreign.declarations.get(path, UNDECLARED)
-        state[name] = StateObject(value, declaration)
-        return Status.OK
+        """Leave a value on the stream, for every Wasm filter of it."""
+        return leave(self.stream.info.filter_state, self.context.root, path, value)
 
     def set_filter_state(self, name: bytes, made: bytes | None) -> Status:
         """Put an object on the stream."""
@@ -279,6 +270,20 @@ class WasmFilter(HttpFilter):
         if not self._failure_sent:
             self._failure_sent = True
             self.stream.reply(_FAILED)
+
+
+def leave(state: dict[bytes, bytes], root: Context, path: bytes, value: bytes) -> Status:
+    """Leave a value on a stream or connection; what was declared of it stays with it."""
+    name = b"wasm." + path
+    before = state.get(name)
+    if isinstance(before, StateObject):
+        declaration = before.declaration
+        if declaration.read_only:
+            return Status.BAD_ARGUMENT
+    else:
+        declaration = root.foreign.declarations.get(path, UNDECLARED)
+    state[name] = StateObject(value, declaration)
+    return Status.OK
 
 
 class FailedFilter(HttpFilter):

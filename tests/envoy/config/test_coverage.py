@@ -6,7 +6,7 @@ from meshsim.envoy.config.coverage import modelled_fields, models, status
 from meshsim.envoy.config.inert import DEFAULT_VALUES, INERT, INERT_TYPES, UNMODELLED_VALUES, WITHHELD
 from meshsim.envoy.config.schema import known_schema
 
-OWN = {"ignored", "inert", "sources"}
+OWN = {"discovered", "ignored", "inert", "sources"}
 """Fields of the bootstrap's model that are meshsim's, not Envoy's."""
 
 

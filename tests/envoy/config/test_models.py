@@ -191,3 +191,56 @@ def test_two_listeners_of_one_name_are_not_modelled() -> None:
 
     with pytest.raises(UnmodelledField, match="two listeners named 'a'"):
         parse_bootstrap(f"static_resources: {{listeners: [{listener % 1}, {listener % 2}]}}")
+
+
+# Where a line can be put in, and how far to the right.
+_MANAGER, _ROUTE = ("stat_prefix: ingress\n", 10), ('domains: ["*"]\n', 14)
+_CLUSTER, _HOST = ("type: STATIC\n", 4), ("port_value: 18081}}}\n", 8)
+
+
+@pytest.mark.parametrize(
+    ("after", "line", "what"),
+    [
+        (_ROUTE, "response_headers_to_add: [{header: {key: a, value: '%PROTOCOL% %START_TIME%'}}]", "%START_TIME%"),
+        (_MANAGER, "local_reply_config: {body_format: {json_format: {a: ['%DURATION%']}}}", "%DURATION%"),
+        (
+            _MANAGER,
+            "local_reply_config: {body_format: {text_format_source: {inline_bytes: aGk=}}}",
+            "DataSource.inline_bytes of SubstitutionFormatString",
+        ),
+        (_MANAGER, "delayed_close_timeout: 2s", "HttpConnectionManager.delayed_close_timeout"),
+        (_CLUSTER, "common_http_protocol_options: {max_stream_duration: 1s}", "max_stream_duration of Cluster"),
+        (_CLUSTER, "lb_policy: RING_HASH", "Cluster.lb_policy: RING_HASH"),
+        (_CLUSTER, "circuit_breakers: {thresholds: [{max_retries: 0}]}", "Thresholds.max_retries: 0"),
+        (_HOST, "priority: 1", "LocalityLbEndpoints.priority"),
+    ],
+)
+def test_what_nothing_acts_on_is_not_modelled(after: tuple[str, int], line: str, what: str) -> None:
+    with pytest.raises(UnmodelledField, match=re.escape(what)):
+        parse_bootstrap(_inserted(after, line))
+
+
+@pytest.mark.parametrize(
+    ("after", "line"),
+    [
+        (
+            _MANAGER,
+            "access_log: [{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3"
+            ".FileAccessLog, path: /x, log_format: {text_format: '%START_TIME%'}}}]",
+        ),
+        (_MANAGER, "delayed_close_timeout: 1s"),
+        (_MANAGER, "common_http_protocol_options: {max_stream_duration: 1s, idle_timeout: 1s}"),
+        (_CLUSTER, "lb_policy: LEAST_REQUEST"),
+        (_CLUSTER, "circuit_breakers: {thresholds: [{max_retries: 1}]}"),
+        (_HOST, "priority: 0"),
+    ],
+)
+def test_what_changes_nothing_is_taken(after: tuple[str, int], line: str) -> None:
+    assert parse_bootstrap(_inserted(after, line)).ignored == ()
+
+
+def _inserted(after: tuple[str, int], line: str) -> str:
+    """The classic bootstrap with one more line."""
+    anchor, indent = after
+    assert BASE.count(anchor) == 1
+    return BASE.replace(anchor, f"{anchor}{' ' * indent}{line}\n")

@@ -9,8 +9,8 @@ but evaluates otherwise in ways that a module sees. Among what differs: it count
 ``string(bool)``, ``bool(string)``, ``timestamp(int)`` and no message literals; it cannot index a map by another number
 type, keeps no nanoseconds of a time, forgets whether an integer was unsigned, refuses ``1e999``, knows functions that
 cel-cpp refuses to compile (``optional.of``), takes unknown functions until they run, sums its errors up in other words
-and does not bound loops. So it does what it does alike: say what is wrong with a text that is no expression, and match
-regular expressions in linear time (:mod:`meshsim.abi.foreign.cel.library`).
+and does not bound loops. So it does what it does alike: say what is wrong with a text that is no expression
+(:mod:`meshsim.abi.foreign.cel.library`), and match regular expressions in linear time (:mod:`~.regex`).
 
 What may differ from Envoy all the same:
 

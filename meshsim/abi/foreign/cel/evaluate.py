@@ -164,7 +164,7 @@ class Evaluation:
                 if not self.value(node.condition):
                     break
                 self._steps += 1
-                if self._steps > MAX_STEPS:
+                if self._steps >= MAX_STEPS:
                     raise CelAbort("Iteration budget exceeded")
                 accumulator = self._outcome(node.step)
             self._bound = {**outer, ACCUMULATOR: accumulator}
@@ -178,7 +178,5 @@ def _joined(name: str, decisive: bool, left: Bound, right: Bound) -> Bound:
         return decisive
     if isinstance(left, bool) and isinstance(right, bool):
         return not decisive
-    for operand in (left, right):
-        if isinstance(operand, CelError):
-            return operand
-    return CelError(f"No matching overloads found : {name}")
+    first = right if isinstance(left, bool) else left
+    return first if isinstance(first, CelError) else CelError(f"No matching overloads found : {name}")

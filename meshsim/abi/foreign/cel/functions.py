@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from meshsim.abi.codec import Uint
 from meshsim.abi.foreign.cel.conversions import CONVERSIONS, INT64, UINT64, double_text
-from meshsim.abi.foreign.cel.library import matches
+from meshsim.abi.foreign.cel.regex import matches
 from meshsim.abi.foreign.cel.temporal import DURATION_PARTS, PARTS, in_zone
 from meshsim.abi.foreign.cel.values import (
     CelError,
@@ -160,7 +160,7 @@ def _in(value: Value, container: Value) -> Value:
     if isinstance(container, CelMap) and map_key(value):
         try:
             container.get(value)
-        except KeyError:
+        except (KeyError, CelError):
             return False
         return True
     raise CelError("No matching overloads found : @in")

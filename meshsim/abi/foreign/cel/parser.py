@@ -123,7 +123,8 @@ def located(source: str, at: int, text: str) -> str:
         return head
     under = "".join(_WIDE_DOT if ord(character) > 0x7F else "." for character in line[:column])
     caret = _WIDE_CARET if column < len(line) and ord(line[column]) > 0x7F else "^"
-    return f"{head}\n | {line}\n | {under}{caret}"
+    shown = line.replace("\t", " ")
+    return f"{head}\n | {shown}\n | {under}{caret}"
 
 
 class _Parser:
@@ -316,9 +317,8 @@ class _Parser:
         return name, self._expression()
 
     def _identifier(self) -> Node:
-        start = self._at
+        start, token = self._at, self._next
         self._accept(".")
-        token = self._next
         name = self._name()
         if self._qualified_then_brace():
             return self._struct(start)
@@ -342,13 +342,13 @@ class _Parser:
         return MakeStruct(brace.at, "".join(names).lstrip("."), tuple(self._items("}", self._struct_field)))
 
     def _literal(self) -> Node:
+        start = self._next.at
         sign = self._accept("-")
-        token = self._take()
         try:
-            return Literal(token.at, _literal(token, negative=sign is not None))
+            return Literal(start, _literal(self._take(), negative=sign is not None))
         except BadLiteral as bad:
-            self.errors.append((token.at, str(bad)))
-            return Literal(token.at, None)
+            self.errors.append((start, str(bad)))
+            return Literal(start, None)
 
 
 def _literal(token: Token, *, negative: bool) -> Value:

@@ -33,6 +33,7 @@ _TOKENS = (
 _TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _TOKENS), re.ASCII)
 _ESCAPES = re.compile(r"\\(?:([xX][0-9a-fA-F]{2})|(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL)
 _SIMPLE = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
+_MAX_CODE = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
@@ -91,7 +92,16 @@ def string_of(text: str) -> str:
     ('AB\n', '\\n')
     """
     inside, raw = _inside(text)
+    if raw:
+        _check_end(text, inside, "string")
     return inside if raw else _ESCAPES.sub(_character, inside)
+
+
+def _check_end(text: str, inside: str, what: str) -> None:
+    """A last backslash that is alone takes the quotes to itself, in raw literals too."""
+    if (len(inside) - len(inside.rstrip("\\"))) % 2:
+        quotes = text[-1] * (3 if text.endswith(text[-1] * 3) else 1)
+        raise BadLiteral(f"Invalid {what} literal: String must end with {quotes}")
 
 
 def _character(match: re.Match[str]) -> str:
@@ -99,11 +109,15 @@ def _character(match: re.Match[str]) -> str:
     if simple is not None:
         return _SIMPLE.get(simple, simple)
     code = int(octal, 8) if octal else int((hexadecimal or unicode)[1:], 16)
-    if code in _SURROGATES or code > 0x10FFFF:
-        raise BadLiteral(
-            f"Invalid string literal: Illegal escape sequence: Unicode value {match.group()} is invalid",
-        )
+    if code > _MAX_CODE:
+        raise _illegal(f"Value of {match.group()} exceeds Unicode limit (0x0010FFFF)")
+    if code in _SURROGATES:
+        raise _illegal(f"Unicode value {match.group()} is invalid")
     return chr(code)
+
+
+def _illegal(why: str) -> BadLiteral:
+    return BadLiteral(f"Invalid string literal: Illegal escape sequence: {why}")
 
 
 def bytes_of(text: str) -> bytes:
@@ -116,6 +130,7 @@ def bytes_of(text: str) -> bytes:
     """
     inside, raw = _inside(text[1:])
     if raw:
+        _check_end(text, inside, "bytes")
         return inside.encode("utf-8", "surrogateescape")
     out, at = bytearray(), 0
     for match in _ESCAPES.finditer(inside):

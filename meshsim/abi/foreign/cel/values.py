@@ -106,7 +106,7 @@ class CelMap:
         self._items: dict[Key, tuple[Value, Value]] = {}
         for key, value in items:
             place = map_key(key)
-            if place is None:
+            if place is None or isinstance(key, float):
                 raise CelError(f"Invalid map key type: '{kind(key)}'")
             self._items[place] = key, value
 

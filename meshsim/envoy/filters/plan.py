@@ -1,0 +1,56 @@
+"""What is decided before the first try to get an answer, and who asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.cluster import Cluster
+from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.retry import Retries
+from meshsim.envoy.timeouts import Timeouts
+from meshsim.envoy.upstream import Address, UpstreamFailure
+
+
+class Asker(Protocol):
+    """Who wants the answer."""
+
+    def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
+        """Take note of the host; what is sent to it may still be changed."""
+
+    def answer_headers(self, headers: HeaderMap, end: bool) -> None:
+        """Take the answer's headers."""
+
+    def answer_data(self, data: BodyBuffer, end: bool) -> None:
+        """Take a piece of the answer's body."""
+
+    def answer_trailers(self, trailers: HeaderMap) -> None:
+        """Take the answer's trailers."""
+
+    def no_answer(self, failure: UpstreamFailure) -> None:
+        """Take note that there is no answer."""
+
+    def answer_cut(self, failure: UpstreamFailure) -> None:
+        """Take note that the answer has no end."""
+
+    def retries_used_up(self) -> None:
+        """Take note that there would be another try, were there any left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is decided before the first try.
+
+    ``tells_timeout`` and ``tells_attempt`` say which of Envoy's own headers each try carries; ``limit_bytes`` bounds
+    the copy of the body.
+    """
+
+    cluster: Cluster
+    timeouts: Timeouts
+    retries: Retries | None
+    random: Random
+    limit_bytes: int
+    tells_timeout: bool
+    tells_attempt: bool
