@@ -100,7 +100,8 @@ class _Headers(dict[bytes, PropertyValue]):
         super().__init__((key, _joined(headers, key)) for key, _ in (headers.pairs() if headers else ()))
 
     def get(self, key: bytes, default: PropertyValue | None = None) -> PropertyValue | None:  # type: ignore[override]
-        return super().get(key.lower(), default)
+        name = key.lower()
+        return super().get(name, super().get(b":authority", default) if name == b"host" else default)
 
 
 def _path_part(view: View, part: str) -> bytes:

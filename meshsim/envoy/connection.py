@@ -203,8 +203,6 @@ class ServerConnection:
             self._timers.end()
         if reset and self._socket.http2:
             self._socket.cut()
-        elif self._close_wanted and stream.request_complete:
-            self._socket.close()
         elif reset or self._close_wanted:
             self._socket.linger()
         self._stream = None

@@ -20,7 +20,7 @@ from meshsim.envoy.config.refusal import ConfigRefused
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import Response
-from meshsim.envoy.plugins import PluginRefused
+from meshsim.envoy.plugins import PluginRefused, Vm
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
 from meshsim.envoy.requests import Request
 from meshsim.envoy.threads import Task, Thread
@@ -43,7 +43,10 @@ class AbiLine(NamedTuple):
 
 
 class VmMemory(NamedTuple):
-    """What one VM weighs, in bytes. ``kind`` is ``base`` or ``local``; compiled code is shared by all of a VM key."""
+    """What one VM weighs, in bytes; ``kind`` is ``base`` or ``local``.
+
+    Compiled code is shared by all VMs of a key: its weight is in the ``v8_bytes`` of the base VM.
+    """
 
     thread: str
     vm: str
@@ -197,17 +200,13 @@ class Envoy:
 
     def memory(self) -> list[VmMemory]:
         """Return a row for each live VM; ``v8_bytes`` is an estimate by the cost profile."""
-        return [
-            VmMemory(
-                vm.thread,
-                vm.vm_id,
-                vm.kind,
-                vm.wasm.code.compiled.facts.size_bytes,
-                vm.wasm.vm.memory.size,
-                self.process.costs.vm_bytes(vm.wasm.code.compiled.facts.size_bytes),
-            )
-            for vm in self.process.vms
-        ]
+        return [self._memory_of(vm) for vm in self.process.vms]
+
+    def _memory_of(self, vm: Vm) -> VmMemory:
+        costs, code_bytes = self.process.costs, vm.wasm.code.compiled.facts.size_bytes
+        shared = costs.module_bytes(code_bytes) if vm.kind == "base" else 0
+        v8_bytes = costs.vm_bytes(code_bytes) + shared
+        return VmMemory(vm.thread, vm.vm_id, vm.kind, code_bytes, vm.wasm.vm.memory.size, v8_bytes)
 
     # -- starting ---
 

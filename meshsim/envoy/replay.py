@@ -21,8 +21,9 @@ from meshsim.errors import ConfigError
 SETTLE_MS = 300
 _MS = 1_000_000
 
-#: From one answer to the next request, in ns: a client connects anew, and an Envoy has long cleaned up by then.
-CLIENT_TURN_NS = 200_000
+#: From one answer to the next request, in ns. A real client takes long enough for a close to reach the next listener,
+#: and is back before the answer to a callout that nobody waited for.
+CLIENT_TURN_NS = 30_000
 
 
 def replay(

@@ -31,8 +31,11 @@ class NetworkFilter:
     #: Whether the filter goes on reading the upstream's answer when the client sends no more.
     half_close = False
 
+    def attached(self) -> None:
+        """Take note of the connection, before any filter is told of it."""
+
     def new_connection(self) -> bool:
-        """Take a new connection; False: nothing is read, and later filters wait."""
+        """Take a new connection; False: later filters wait, for data or for this filter to go on."""
         return True
 
     def data(self, data: BodyBuffer, end: bool) -> bool:
@@ -125,6 +128,7 @@ class Connection:
         self._half_close = socket.half_close = any(network_filter.half_close for network_filter in filters)
         for network_filter in filters:
             network_filter.connection = self
+            network_filter.attached()
         socket.reader = self
 
     def open(self) -> None:
@@ -162,7 +166,7 @@ class Connection:
     @property
     def _reads(self) -> bool:
         """Whether the filters can be shown what arrives."""
-        return not self._paused and not self.is_closed and self._begun == len(self._filters)
+        return not self._paused and not self.is_closed
 
     def _deliver(self) -> None:
         if self._lingers:
@@ -194,7 +198,6 @@ class Connection:
         """Let the filters behind one see what it has kept back."""
         if not self.is_closed:
             self._run(self._filters.index(after) + 1)
-            self.thread.post(self._deliver)
 
     def _run(self, first: int) -> None:
         for i in range(first, len(self._filters)):
@@ -212,6 +215,7 @@ class Connection:
                 return
         if self.is_closed:
             return
+        self.info.bytes_sent += data.size()
         self._wire.write(bytes(data.data))
         data.data = bytearray()
         if end:

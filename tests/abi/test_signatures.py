@@ -29,7 +29,6 @@ MAY_BE_MISSING = {
     "proxy_grpc_send",
     "proxy_grpc_cancel",
     "proxy_grpc_close",
-    "envoy_resolve_dns",
 }
 
 

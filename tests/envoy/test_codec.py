@@ -109,7 +109,7 @@ def test_what_the_codec_refuses(head: Head, status: int) -> None:
     [
         ((b"x", b"v\xff\t"), ""),
         ((b"x bad", b"v"), "invalid header name: x bad"),
-        ((b"", b"v"), "invalid header name: "),
+        ((b"", b"v"), ""),
         ((b"x-nl", b"a\nb"), "invalid header value for: x-nl"),
         ((b"x-nul", b"\0"), "invalid header value for: x-nul"),
     ],

@@ -20,7 +20,7 @@ class Model:
         places = [i for i, (name, _) in enumerate(self.pairs) if name == key]
         if places and key in self.joined:
             old = self.pairs[places[0]][1]
-            self.pairs[places[0]] = key, b",".join(filter(None, (old, value))) if not old else old + b"," + value
+            self.pairs[places[0]] = key, b",".join(filter(None, (old, value)))
         else:
             self._insert(key, value)
 

@@ -61,7 +61,9 @@ def test_a_response_to_head_has_no_body() -> None:
     conversation = Conversation()
     conversation.asked(Head((), b"HEAD", b"/"))
     reader = PartReader(conversation.answered)
-    parts = reader.feed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
+    parts = reader.feed(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"
+    )
     assert [part.status for part in parts if isinstance(part, Head)] == [100, 200, 204]
 
 

@@ -99,7 +99,14 @@ def test_data_goes_through_the_filters_in_order_and_answers_in_reverse() -> None
     bench.send(REQUEST)
     bench.connection.write(BodyBuffer(bytearray(ANSWER)))
     bench.kernel.run()
-    assert notes == ["a new", "b new", f"a data {SIZE} False", f"b data {SIZE} False", "b write 40 False", "a write 40 False"]
+    assert notes == [
+        "a new",
+        "b new",
+        f"a data {SIZE} False",
+        f"b data {SIZE} False",
+        "b write 40 False",
+        "a write 40 False",
+    ]
     assert bench.client.got == [Head(((b"content-length", b"2"),), status=200), Data(b"hi")]
 
 
@@ -114,16 +121,32 @@ def test_a_filter_that_stops_sees_all_again_and_may_go_on() -> None:
     assert notes[2:] == [f"a data {size} False", f"a data {size + 3} False", f"b data {size + 3} False"]
 
 
-def test_nothing_is_read_while_a_filter_holds_the_new_connection() -> None:
+def test_later_filters_hear_of_a_connection_that_was_held_with_its_first_data() -> None:
+    notes: list[str] = []
+    bench = Bench(Filter("a", notes, new=False), Sink("b", notes))
+    assert notes == ["a new"]
+    bench.send(REQUEST)
+    assert notes[1:] == [f"a data {SIZE} False", "b new", f"b data {SIZE} False"]
+
+
+def test_a_filter_that_goes_on_lets_later_ones_hear_of_the_connection() -> None:
     notes: list[str] = []
     first = Filter("a", notes, new=False)
     bench = Bench(first, Sink("b", notes))
+    bench.connection.resume(first)
+    assert notes == ["a new", "b new"]
+
+
+def test_nothing_is_read_while_reading_is_paused() -> None:
+    notes: list[str] = []
+    bench = Bench(Sink("a", notes))
+    bench.connection.pause_reading()
     bench.send(REQUEST)
     bench.close()
     assert notes == ["a new"]
-    bench.connection.resume(first)
+    bench.connection.resume_reading()
     bench.kernel.run()
-    assert notes[1:] == ["b new", f"a data {SIZE} False", f"b data {SIZE} False", "a closed REMOTE", "b closed REMOTE"]
+    assert notes[1:] == [f"a data {SIZE} False", "a closed REMOTE"]
     assert bench.ended == 1
 
 

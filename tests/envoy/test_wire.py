@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import LOOPBACK_NS, Data, End, Head, MessageReader, Part, Socket
+from meshsim.envoy.wire import LINGER_NS, LOOPBACK_NS, Data, End, Head, MessageReader, Part, Socket
 from meshsim.sim import Kernel
 
 
@@ -138,3 +138,70 @@ def test_nothing_arrives_at_an_end_that_is_closed() -> None:
     far.close()
     kernel.run()
     assert reader.read == []
+
+
+class Teller:
+    """One end of a connection, and what it was told."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.told: list[str] = []
+        self.socket = socket
+        socket.reader = self
+
+    def on_read(self, parts: list[Part]) -> None:
+        self.told += ["read"] * len(parts)
+
+    def on_close(self) -> None:
+        self.told.append("close")
+
+
+@pytest.fixture
+def ends() -> tuple[Kernel, Teller, Teller]:
+    kernel = Kernel()
+    near, far = Socket.pair(Thread("client", kernel), Thread("worker_0", kernel))
+    return kernel, Teller(near), Teller(far)
+
+
+def test_an_end_that_has_finished_still_reads(ends: tuple[Kernel, Teller, Teller]) -> None:
+    kernel, near, far = ends
+    near.socket.half_close = far.socket.half_close = True
+    near.socket.finish()
+    kernel.run()
+    far.socket.write(Data(b"x"))
+    far.socket.close()
+    kernel.run()
+    assert far.told == ["close"]
+    assert near.told == ["read", "close"]
+
+
+def test_an_end_without_half_close_answers_a_finish_with_its_own_close(ends: tuple[Kernel, Teller, Teller]) -> None:
+    kernel, near, far = ends
+    near.socket.half_close = True
+    near.socket.finish()
+    kernel.run()
+    assert far.told == ["close"]
+    assert far.socket.closed
+    assert near.told == ["close"]
+
+
+@pytest.mark.parametrize("peer_finishes", [True, False])
+def test_lingering_tells_the_other_end_when_it_is_done_too_or_later(
+    ends: tuple[Kernel, Teller, Teller], peer_finishes: bool
+) -> None:
+    kernel, near, far = ends
+    near.socket.half_close = True
+    far.socket.linger()
+    if peer_finishes:
+        near.socket.finish()
+    kernel.run(LINGER_NS // 2)
+    assert near.told == ["close"] * peer_finishes
+    kernel.run()
+    assert near.told == ["close"]
+
+
+def test_what_is_dropped_never_arrives(ends: tuple[Kernel, Teller, Teller]) -> None:
+    kernel, near, far = ends
+    near.socket.write(Data(b"x"))
+    near.socket.drop()
+    kernel.run()
+    assert far.told == ["close"]

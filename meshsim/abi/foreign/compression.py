@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshsim.abi.context import Context
 
 #: The most that one call may unpack to. Envoy has no bound of its own: a small stream that swells would take the host.
-MAX_BYTES = 128 << 20
+MAX_BYTES = 32 << 20
 
 
 def compress(context: Context, data: bytes) -> bytes | Status:

@@ -2,8 +2,8 @@
 
 >>> from meshsim.envoy.loader import parse_bootstrap
 >>> bootstrap = parse_bootstrap("static_resources: {clusters: [{name: up, connect_timeout: 0.25s}]}")
->>> bootstrap.static_resources.clusters[0].connect_timeout
-250000000
+>>> bootstrap.static_resources.clusters[0].name
+'up'
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ _PLUGINS = frozenset(
 )
 _ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 _NO_NODE = (
-    "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig: node 'id' and 'cluster' are required. Set it either "
-    "in 'node' config or via --service-node and --service-cluster options."
+    "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig: node 'id' and 'cluster' are required. "
+    "Set it either in 'node' config or via --service-node and --service-cluster options."
 )
 _NULL_RUNTIME = "envoy.wasm.runtime.null"
 
@@ -195,14 +195,15 @@ class _Walk:
 
     def _discovery(self, source: ParsedMessage) -> Iterator[Problem]:
         """Yield what is wrong with a file that a filter is discovered in; what is in it does not matter."""
-        sources = [path for config in source.messages("config_source") for path in config.messages("path_config_source")]
-        for found in sources:
+        configs = source.messages("config_source")
+        for found in (path for config in configs for path in config.messages("path_config_source")):
             place, path = found.place_of("path"), found.get("path", "")
             node = self._root.messages("node")
             if not node or not (node[0].get("id") and node[0].get("cluster")):
                 yield Problem.said(_NO_NODE, place)
             if path not in self._sources.files:
-                yield Problem.said(f"paths must refer to an existing path in the system: '{path}' does not exist", place)
+                words = f"paths must refer to an existing path in the system: '{path}' does not exist"
+                yield Problem.said(words, place)
             if "/" not in path:
                 yield Problem.said(f"invalid file path {path}", place)
 

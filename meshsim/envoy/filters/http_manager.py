@@ -38,7 +38,6 @@ class ManagerWire:
             return
         data = b"".join(map(self._writer.write, parts))
         if data:
-            self._connection.info.bytes_sent += len(data)
             self._unwritten.data += data
             self._connection.write(self._unwritten)
 
@@ -76,8 +75,8 @@ class HttpManager(NetworkFilter):
         parts = self._reader.feed(bytes(data.data))
         data.data = bytearray()
         if parts and self._wire and self._wire.reader:
-            self.connection.info.protocol = "HTTP/1.1"
             self._wire.reader.on_read(parts)
+            self.connection.info.protocol = "HTTP/1.1"
         return False
 
     def closed(self, by: CloseType) -> None:

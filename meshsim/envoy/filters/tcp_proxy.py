@@ -30,17 +30,22 @@ class TcpProxy(NetworkFilter):
         self._upstream: ByteSocket | None = None
         self._answer = BodyBuffer()
 
+    def attached(self) -> None:
+        """Leave what arrives where it is, until the upstream is connected."""
+        self.connection.pause_reading()
+
     def new_connection(self) -> bool:
         """Choose a host, and connect."""
         info = self.connection.info
         chosen = info.filter_state.get(_CLUSTER_STATE)
-        info.cluster = chosen.decode("utf-8", "surrogateescape") if chosen else self._config.cluster or ""
-        cluster = self._clusters.get(info.cluster)
+        name = chosen.decode("utf-8", "surrogateescape") if chosen else self._config.cluster or ""
+        cluster = self._clusters.get(name)
+        if cluster is not None:
+            info.cluster = name
         address = cluster.next_host() if cluster else None
         if cluster is None or address is None:
             self._give_up("UH" if cluster else "NC")
             return False
-        self.connection.pause_reading()
         self.connection.thread.post(lambda: self._connect(cluster, address), LOOPBACK_NS)
         return False
 
@@ -84,9 +89,7 @@ class TcpProxy(NetworkFilter):
     def on_read(self, parts: list[Part]) -> None:
         """Pass on what the upstream sends."""
         assert self._upstream
-        data = self._upstream.bytes_of(parts)
-        self.connection.info.bytes_sent += len(data)
-        self._answer.data += data
+        self._answer.data += self._upstream.bytes_of(parts)
         self._write(end=False)
 
     def on_close(self) -> None:

@@ -12,6 +12,8 @@ from meshsim.abi.foreign.cel.parser import located
 from meshsim.abi.foreign.extras import package
 from meshsim.errors import NotModelled
 
+#: The package's parser takes the process with it when it runs out of stack, and its errors repeat the whole text.
+MAX_CHARACTERS = 2000
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*?)(?=\n\| |\nERROR: <input>:|\Z)", re.DOTALL)
 _EXPECTED = re.compile(r"expecting \{(.*)\}$")
 #: Tokens that go on with an operand; Envoy's parser does not list them where something else must follow.
@@ -28,6 +30,8 @@ _NIL = "ERROR: <input>:4294967295:0: <<nil>> parsetree"
 
 def syntax_error(source: str) -> str:
     """Return Envoy's text about a text that is no expression."""
+    if len(source) > MAX_CHARACTERS:
+        raise NotModelled(f"the words for a syntax error in an expression of more than {MAX_CHARACTERS} characters")
     cel = package("cel", "an expression with a syntax error")
     try:
         cel.compile(source)
