@@ -134,7 +134,7 @@ def _code(view: View) -> int:
 
 
 def _details(view: View) -> bytes:
-    if not view.stream.info.details:
+    if view.stream.info.details is None:
         raise KeyError("no response")
     return view.stream.info.details.encode("utf-8", "surrogateescape")
 

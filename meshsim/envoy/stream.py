@@ -109,7 +109,7 @@ class StreamInfo:
     bytes_received: int = 0
     bytes_sent: int = 0
     code: int | None = None
-    details: str = ""
+    details: str | None = None
     flags: list[str] = field(default_factory=list)
     attempts: int = 0
     upstream: tuple[str, int] | None = None

@@ -216,15 +216,8 @@ def test_all_arguments_at_once(guests: dict[AbiVersion, ProxyWasm], data: st.Dat
     _check(guests[_of_version(function)], function, arguments)
 
 
-@pytest.mark.parametrize("function", [f for f in FUNCTIONS if not _modelled(f)], ids=lambda f: f.name)
-def test_what_is_not_modelled_ends_the_run_whatever_the_arguments(
-    guests: dict[AbiVersion, ProxyWasm], function: HostFunction
-) -> None:
-    wasm = guests[_of_version(function)]
-    call = wasm.vm.function(f"call_{function.name}", function.type)
-    assert call is not None
-    with pytest.raises(NotModelled, match=function.name):
-        call(*[2**32 - 1 for _ in function.type.params])
+def test_every_import_is_modelled() -> None:
+    assert [function.name for function in FUNCTIONS if not _modelled(function)] == []
 
 
 @pytest.mark.parametrize(
