@@ -8,10 +8,10 @@ would ask the module for a block), or the status of a refusal.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import Status
-from meshsim.abi.foreign import compression, expressions, filter_state, signatures
 
 if TYPE_CHECKING:
     from meshsim.abi.context import Context
@@ -19,26 +19,25 @@ if TYPE_CHECKING:
 #: A foreign function takes the calling context and bytes, and gives bytes, nothing, or a status that is not OK.
 Foreign = Callable[["Context", bytes], "bytes | Status | None"]
 
-
-def _clear_route_cache(context: Context, data: bytes) -> None:
-    context.host.clear_route_cache()
-
-
-FOREIGN: dict[str, Foreign] = {
-    "clear_route_cache": _clear_route_cache,
-    "compress": compression.compress,
-    "declare_property": filter_state.declare_property,
-    "expr_create": expressions.create,
-    "expr_delete": expressions.delete,
-    "expr_evaluate": expressions.evaluate,
-    "set_envoy_filter_state": filter_state.set_envoy_filter_state,
-    "sign": signatures.sign,
-    "uncompress": compression.uncompress,
-    "verify_signature": signatures.verify_signature,
+#: Each function, with the module of this package that has it: most modules never call one, so none is loaded yet.
+FOREIGN: dict[str, str] = {
+    "clear_route_cache": "filter_state",
+    "compress": "compression",
+    "declare_property": "filter_state",
+    "expr_create": "expressions",
+    "expr_delete": "expressions",
+    "expr_evaluate": "expressions",
+    "set_envoy_filter_state": "filter_state",
+    "sign": "signatures",
+    "uncompress": "compression",
+    "verify_signature": "signatures",
 }
 
 
 def call(name: str, context: Context, argument: bytes) -> bytes | Status | None:
     """Call a foreign function for a context; NOT_FOUND when there is none of the name."""
-    function = FOREIGN.get(name)
-    return Status.NOT_FOUND if function is None else function(context, argument)
+    family = FOREIGN.get(name)
+    if family is None:
+        return Status.NOT_FOUND
+    function: Foreign = getattr(import_module(f"{__name__}.{family}"), name)
+    return function(context, argument)

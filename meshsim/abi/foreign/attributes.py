@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from meshsim.abi import protobuf
 from meshsim.abi.codec import Message, Nanoseconds, PropertyValue
 from meshsim.abi.constants import Status
+from meshsim.abi.foreign.cel.temporal import SECOND
 from meshsim.abi.foreign.cel.values import CelError, CelMap, Duration, Struct, Timestamp, Value
-from meshsim.abi.foreign.declared import StateObject
+from meshsim.abi.foreign.declared import Kind, StateObject
 from meshsim.abi.ports import PropertyUnavailable
 from meshsim.errors import NotModelled
 
@@ -90,7 +92,7 @@ def _value(host: ContextHost, path: Path, value: PropertyValue | None) -> Value:
         case None:
             return _Attributes(host, path) if len(path) == 1 else None
         case StateObject():
-            return value.cel_value()
+            return _stored(value)
         case bytes():
             return value.decode("utf-8", "surrogateescape")
         case Nanoseconds():
@@ -124,3 +126,51 @@ def _struct(host: ContextHost, path: Path, message: Message) -> Struct:
         raise NotModelled(f"the attribute {'.'.join(path)} as a whole")
 
     return Struct(".".join(path), field, wire, message)
+
+
+# -- objects of the filter state ---
+
+
+class _Fields(CelMap):
+    """Fields of an object: they can be asked for, and are not counted."""
+
+    def __init__(self, fields: Mapping[str, Value]) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def get(self, key: Value) -> Value:
+        return self._fields[key if isinstance(key, str) else ""]
+
+
+def _stored(value: StateObject) -> Value:
+    """Return what a module left, as the type that was declared of it; undeclared it is bytes."""
+    if value.fields is not None:
+        return _Fields(value.fields)
+    match value.declaration.kind:
+        case Kind.STRING:
+            return value.decode("utf-8", "surrogateescape")
+        case Kind.PROTOBUF:
+            return _declared_message(value)
+        case Kind.FLAT_BUFFERS:
+            raise NotModelled("a FlatBuffers value in an expression: it ends the real Envoy's process")
+    return bytes(value)
+
+
+def _declared_message(value: StateObject) -> Value:
+    _, slash, name = value.declaration.schema.decode("utf-8", "surrogateescape").rpartition("/")
+    if not slash:
+        raise CelError("Malformed type_url string")
+    if name in ("google.protobuf.Duration", "google.protobuf.Timestamp"):
+        try:
+            fields = protobuf.Message(value)
+        except ValueError:
+            raise NotModelled(f"a malformed {name} in an expression") from None
+        ns = _signed(fields.integer(1)) * SECOND + _signed(fields.integer(2))
+        return Duration(ns) if name.endswith("Duration") else Timestamp(ns)
+    if name.startswith(("google.", "envoy.", "xds.", "udpa.")):
+        raise NotModelled(f"the message {name} in an expression")
+    raise CelError("Descriptor not found")
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value

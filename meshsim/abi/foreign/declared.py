@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from meshsim.abi.foreign.cel.temporal import SECOND
-from meshsim.abi.foreign.cel.values import CelError, CelMap, Duration, Timestamp, Value
-from meshsim.abi.protobuf import Message
-from meshsim.errors import NotModelled
+if TYPE_CHECKING:
+    from meshsim.abi.foreign.cel.values import Value
 
 
 class Kind(IntEnum):
@@ -49,8 +48,8 @@ class StateObject(bytes):
 
     Examples
     --------
-    >>> StateObject(b"v", Declaration(Kind.STRING)).cel_value()
-    'v'
+    >>> StateObject(b"v", Declaration(Kind.STRING)).declaration.kind
+    <Kind.STRING: 1>
     """
 
     declaration: Declaration
@@ -64,46 +63,3 @@ class StateObject(bytes):
         made.declaration = declaration
         made.fields = fields
         return made
-
-    def cel_value(self) -> Value:
-        """Return the object as expressions see it."""
-        if self.fields is not None:
-            return _Fields(self.fields)
-        match self.declaration.kind:
-            case Kind.STRING:
-                return self.decode("utf-8", "surrogateescape")
-            case Kind.PROTOBUF:
-                return self._message()
-            case Kind.FLAT_BUFFERS:
-                raise NotModelled("a FlatBuffers value in an expression: it ends the real Envoy's process")
-        return bytes(self)
-
-    def _message(self) -> Value:
-        _, slash, name = self.declaration.schema.decode("utf-8", "surrogateescape").rpartition("/")
-        if not slash:
-            raise CelError("Malformed type_url string")
-        if name in ("google.protobuf.Duration", "google.protobuf.Timestamp"):
-            try:
-                fields = Message(self)
-            except ValueError:
-                raise NotModelled(f"a malformed {name} in an expression") from None
-            ns = _signed(fields.integer(1)) * SECOND + _signed(fields.integer(2))
-            return Duration(ns) if name.endswith("Duration") else Timestamp(ns)
-        if name.startswith(("google.", "envoy.", "xds.", "udpa.")):
-            raise NotModelled(f"the message {name} in an expression")
-        raise CelError("Descriptor not found")
-
-
-class _Fields(CelMap):
-    """Fields of an object: they can be asked for, and are not counted."""
-
-    def __init__(self, fields: Mapping[str, Value]) -> None:
-        super().__init__()
-        self._fields = fields
-
-    def get(self, key: Value) -> Value:
-        return self._fields[key if isinstance(key, str) else ""]
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value

@@ -5,7 +5,6 @@ Seen in Envoy 1.40: an expression that parses takes a token even when it does no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshsim.abi.codec import Unserialisable, encode_value
@@ -16,7 +15,6 @@ from meshsim.abi.foreign.cel import (
     CannotParse,
     CelAbort,
     CelError,
-    Program,
     compile_expression,
     plain,
 )
@@ -27,20 +25,7 @@ if TYPE_CHECKING:
 _TOKEN_BYTES = 4
 
 
-@dataclass(slots=True)
-class Expressions:
-    """The expressions of one root context."""
-
-    programs: dict[int, Program] = field(default_factory=dict)
-    next_token: int = 0
-
-    def new_token(self) -> int:
-        """Give the next token."""
-        self.next_token += 1
-        return self.next_token - 1
-
-
-def create(context: Context, source: bytes) -> bytes | Status:
+def expr_create(context: Context, source: bytes) -> bytes | Status:
     """Compile an expression and give its token."""
     expressions = context.root.foreign.expressions
     try:
@@ -60,7 +45,7 @@ def _refused(context: Context, step: str, error: ValueError) -> Status:
     return Status.BAD_ARGUMENT
 
 
-def evaluate(context: Context, argument: bytes) -> bytes | Status:
+def expr_evaluate(context: Context, argument: bytes) -> bytes | Status:
     """Evaluate an expression where the called context is (the effective one plays no part)."""
     if len(argument) != _TOKEN_BYTES:
         return Status.BAD_ARGUMENT
@@ -78,7 +63,7 @@ def evaluate(context: Context, argument: bytes) -> bytes | Status:
         return Status.SERIALIZATION_FAILURE
 
 
-def delete(context: Context, argument: bytes) -> Status | None:
+def expr_delete(context: Context, argument: bytes) -> Status | None:
     """Forget an expression; a token of none is fine."""
     if len(argument) != _TOKEN_BYTES:
         return Status.BAD_ARGUMENT

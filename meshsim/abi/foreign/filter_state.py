@@ -1,4 +1,4 @@
-"""``set_envoy_filter_state`` and ``declare_property``: objects and typed values on a stream.
+"""``set_envoy_filter_state``, ``declare_property``, ``clear_route_cache``: what a stream carries, and where it goes.
 
 Which names Envoy 1.40 has a factory for, and which texts each takes, was tried one by one.
 """
@@ -103,6 +103,11 @@ _HIDDEN = frozenset(
         "envoy.router.debug_config",
     }
 )
+
+
+def clear_route_cache(context: Context, argument: bytes) -> None:
+    """Have the stream's route chosen anew; the argument is ignored."""
+    context.host.clear_route_cache()
 
 
 def set_envoy_filter_state(context: Context, argument: bytes) -> Status | None:
