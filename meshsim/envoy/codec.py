@@ -63,7 +63,7 @@ def request_to_wire(headers: HeaderMap, end: bool) -> Head:
     pairs = _plain(headers)
     method = headers.get(b":method") or b""
     if b"content-length" not in headers:
-        if not end and b"transfer-encoding" not in headers:
+        if not end:
             pairs.append((b"transfer-encoding", b"chunked"))
         elif end and method not in _BODILESS_METHODS:
             pairs.append((b"content-length", b"0"))
@@ -122,6 +122,8 @@ def response_from_wire(head: Head) -> HeaderMap:
     headers = HeaderMap([(b":status", b"%d" % head.status)], Kind.RESPONSE)
     for key, value in head.headers:
         headers.add(key.lower(), value.strip(b" \t"))
+    if is_unframed_status(head.status):
+        headers.remove(b"content-length")
     return headers
 
 
@@ -129,7 +131,7 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
     """Give the status for a request head that the codec refuses, 0 for one that it reads."""
     names = [key for key, _ in head.headers]
     length = head.value(b"content-length")
-    encoding = head.value(b"transfer-encoding")
+    encoding = head.encoding
     if _size(head) > rules.max_bytes:
         return 431
     if not _readable_method(head.method, rules) or not all(map(_NAME.fullmatch, names)):
@@ -186,6 +188,11 @@ def unsendable(headers: HeaderMap) -> str:
     return ""
 
 
+def is_unframed_status(status: int) -> bool:
+    """Whether responses of a status have no header on a body's length either (RFC 9110, 8.6)."""
+    return status < 200 or status == _NO_CONTENT
+
+
 def bodiless_status(status: int) -> bool:
     """Whether responses of a status never have a body."""
-    return status < 200 or status in (_NO_CONTENT, _NOT_MODIFIED)
+    return is_unframed_status(status) or status == _NOT_MODIFIED

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.codec import bodiless_status, request_to_wire, response_from_wire, unsendable
+from meshsim.envoy.codec import bodiless_status, is_unframed_status, request_to_wire, response_from_wire, unsendable
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
@@ -18,10 +18,9 @@ Address = tuple[str, int]
 
 
 def _has_stray_framing(head: Head) -> bool:
-    """Whether a status that never has a body announces one: the codec takes that for an error (RFC 9110, 8.6)."""
-    if head.status >= 200 and head.status != 204:
-        return False
-    return head.chunked or bool(as_number(head.value(b"content-length")))
+    """Whether a response that cannot have a body announces one: the codec takes a length of 0 only."""
+    length = as_number(head.value(b"content-length"))
+    return is_unframed_status(head.status) and (head.encoding is not None or bool(length))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,13 @@ class Head:
     @property
     def chunked(self) -> bool:
         """Whether the body comes in chunks."""
-        return (self.value(b"transfer-encoding") or b"").lower() == b"chunked"
+        return (self.encoding or b"").lower() == b"chunked"
+
+    @property
+    def encoding(self) -> bytes | None:
+        """The transfer's encoding, of several lines joined; None without one."""
+        values = [value for key, value in self.headers if key.lower() == b"transfer-encoding"]
+        return b",".join(filter(None, values)) if values else None
 
     @property
     def is_framed(self) -> bool:

@@ -162,7 +162,9 @@ def test_nobody_waits_for_an_envoy_that_is_gone() -> None:
 
 
 SCRIPT = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may have it ignored
 from meshsim.envoy.requests import Request
 from meshsim.reference.envoy import run_envoy
 run_envoy(sys.argv[1], [Request(at_ms=3_600_000)], on_start=lambda pid: print(pid, flush=True))
