@@ -65,7 +65,7 @@ def request_to_wire(headers: HeaderMap, end: bool) -> Head:
     if b"content-length" not in headers:
         if not end:
             pairs.append((b"transfer-encoding", b"chunked"))
-        elif end and method not in _BODILESS_METHODS:
+        elif method not in _BODILESS_METHODS:
             pairs.append((b"content-length", b"0"))
     return Head(tuple(pairs), method, headers.get(b":path") or b"")
 
