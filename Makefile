@@ -14,12 +14,14 @@ SYSTEM_PACKAGES := rustc libstd-rust-dev-wasm32 lld
 SAMPLE := 12
 ALL    ?=
 CASES  ?=
+# Seeds that `make fuzz` takes: from, and up to but not including.
+SEEDS  ?= 0:20
 # Languages that `make modules` rebuilds; empty: all of them.
 LANGS  ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types layers unit test-envoy truth bench modules notebooks lab system clean
+.PHONY: help demo test lint format types layers unit test-envoy fuzz truth bench modules notebooks lab system clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +51,9 @@ unit: $(VENV)/.ready-test ## the tests that need no Envoy; ARGS= goes to pytest
 test-envoy: $(VENV)/.ready-test $(VENV)/.ready-demo ## record a sample of truths anew (ALL=1: all) and run the tests that need Envoy
 	$(PY) -m meshsim.reference.truth --check $(if $(ALL),--all,--sample $(SAMPLE) --seed $(COMMIT))
 	$(PY) -m pytest -m envoy $(ARGS)
+
+fuzz: $(VENV)/.ready-test $(VENV)/.ready-demo ## random guests, chains and requests in the simulator and in the real Envoy (SEEDS=0:50)
+	$(PY) -m tests.fuzz --seeds $(SEEDS)
 
 truth: $(VENV)/.ready-demo ## write truths from the real Envoy: all, or CASES="a b"
 	$(PY) -m meshsim.reference.truth $(or $(CASES),--all)

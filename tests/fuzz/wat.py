@@ -8,6 +8,8 @@ ABI_VERSIONS = ("0_2_1", "0_2_0", "0_1_0")
 
 #: Where a host function leaves its results: pointer and size, one more number, the id of a metric.
 POINTER, SIZE, NUMBER, METRIC = 16, 20, 24, 32
+#: Where a guest notes the stream that waits.
+WAITING = 36
 
 _DATA, _HEAP, _HEAP_END = 1024, 16384, 100_000
 
@@ -89,7 +91,8 @@ class Guest:
     def call(self, name: str, *arguments: str | int) -> str:
         """A call of a host function; its status is the value."""
         self._imports.add(name)
-        return f"(call ${name}{''.join(f' {const(a) if isinstance(a, int) else a}' for a in arguments)})"
+        texts = [const(argument) if isinstance(argument, int) else argument for argument in arguments]
+        return f"(call {' '.join([f'${name}', *texts])})"
 
     def drop(self, name: str, *arguments: str | int) -> str:
         return f"(drop {self.call(name, *arguments)})"
@@ -112,7 +115,8 @@ class Guest:
         return "\n  ".join(["(module", *rows]) + "\n" + _MEMORY + ")\n"
 
     def _segment(self) -> str:
-        return f'(data {const(_DATA)} "{"".join(f"\\{byte:02x}" for byte in self._data)}")'
+        escaped = "".join(f"\\{byte:02x}" for byte in self._data)
+        return f'(data {const(_DATA)} "{escaped}")'
 
 
 def _import(name: str) -> str:

@@ -22,20 +22,19 @@ _VALUES = {
 }
 _ANY_VALUE = ("v1", "v2", "", "long value with blanks", "a,b", "\xe9")
 
-# Without times, sizes of buffers and addresses of the day, and without whole maps of headers, which have no order.
-PROPERTIES = tuple(
-    """
-    cluster_metadata cluster_name connection.mtls connection.requested_server_name connection.termination_details fs
-    listener_direction listener_metadata metadata node node.id plugin_name plugin_root_id plugin_vm_id
-    request.headers.:path request.headers.x-a request.host request.method request.path request.protocol request.query
-    request.referer request.scheme request.size request.total_size request.url_path request.useragent
-    response.code response.code.x response.code_details response.flags response.grpc_status response.headers.x-a
-    response.size response.total_size route_metadata route_name source upstream.local_address
-    upstream.request_attempt_count upstream.transport_failure_reason upstream_host_metadata x xds
-    xds.cluster_name xds.filter_chain_name xds.listener_direction xds.node.id xds.route_name
-    xds.upstream_host_metadata xds.virtual_host_name
-    """.split()
-)
+# Without times, the addresses of the day, and whole maps of headers: these have no order.
+PROPERTIES = (
+    "cluster_metadata", "cluster_name", "connection.mtls", "connection.requested_server_name",
+    "connection.termination_details", "fs", "listener_direction", "listener_metadata", "metadata", "node", "node.id",
+    "plugin_name", "plugin_root_id", "plugin_vm_id", "request.headers.:path", "request.headers.x-a", "request.host",
+    "request.method", "request.path", "request.protocol", "request.query", "request.referer", "request.scheme",
+    "request.size", "request.total_size", "request.url_path", "request.useragent", "response.code", "response.code.x",
+    "response.code_details", "response.flags", "response.grpc_status", "response.headers.x-a", "response.size",
+    "response.total_size", "route_metadata", "route_name", "source", "upstream.local_address",
+    "upstream.request_attempt_count", "upstream.transport_failure_reason", "upstream_host_metadata", "x", "xds",
+    "xds.cluster_name", "xds.filter_chain_name", "xds.listener_direction", "xds.node.id", "xds.route_name",
+    "xds.upstream_host_metadata", "xds.virtual_host_name",
+)  # fmt: skip
 
 #: Properties that guests set themselves.
 OWN_PROPERTIES = ("x", "fs")
