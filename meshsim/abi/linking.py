@@ -14,7 +14,7 @@ from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
 from meshsim.abi.signatures import WASI_MODULES, HostFunction, offered
 from meshsim.abi.wasi import NOTCAPABLE, Wasi
-from meshsim.errors import LinkError, NotModelled
+from meshsim.errors import LinkError
 from meshsim.wasm import FuncType, HostImport
 
 if TYPE_CHECKING:
@@ -45,17 +45,8 @@ def link(wasm: ProxyWasm) -> dict[tuple[str, str], HostImport]:
         if function.type != wanted.type:
             raise LinkError(_mismatch(function, wanted.type))
         owner: object = wasi if wanted.module in WASI_MODULES else proxy
-        bound[key] = HostImport(function.type, _bind(wasm, implementation(owner, wanted.name), function))
+        bound[key] = HostImport(function.type, _bind(wasm, getattr(owner, wanted.name), function))
     return bound
-
-
-def implementation(owner: object, name: str) -> HostCall:
-    """The function of that name; reaching one that the table of the ABI has and the host has not ends the run."""
-
-    def not_modelled(*_: int) -> int:
-        raise NotModelled(name)
-
-    return getattr(owner, name, not_modelled)
 
 
 def _mismatch(offer: HostFunction, wanted: FuncType) -> str:

@@ -156,6 +156,7 @@ def _grpc_status(view: View) -> int:
 
 
 def _backend_latency(view: View) -> Nanoseconds:
+    """From the request's start to the end of the upstream's answer (Envoy counts from the first byte that it sends)."""
     info = view.stream.info
     if info.upstream_complete_ns < 0:
         raise KeyError("no whole response from upstream")

@@ -16,7 +16,7 @@ from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap, Pair, as_number
 from meshsim.envoy.threads import Thread
 
-#: One way over the loopback interface, in ns.
+#: One way over the loopback interface, in ns: assumed, not measured.
 LOOPBACK_NS = 20_000
 #: How long a server waits for a client to close that may still be sending: Envoy's ``delayed_close_timeout``.
 LINGER_NS = 1_000_000_000
