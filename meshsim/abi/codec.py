@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 Pair = tuple[bytes, bytes]
 
@@ -95,7 +96,16 @@ class Nanoseconds:
 
 
 class Message(dict[bytes, "PropertyValue | None"]):
-    """A protobuf message of which only fields are read; as a whole it is no bytes when it holds nothing."""
+    """A protobuf message: its fields, by name, and its bytes as a whole.
+
+    Without bytes it can only be walked; as a whole it is then no bytes when it holds nothing.
+    """
+
+    def __init__(
+        self, fields: Mapping[bytes, PropertyValue | None] = MappingProxyType({}), wire: bytes | None = None
+    ) -> None:
+        super().__init__(fields)
+        self.wire = wire
 
     @property
     def is_empty(self) -> bool:
@@ -142,6 +152,8 @@ def encode_value(value: PropertyValue | None) -> bytes:
             return struct.pack("<Q", value.value & _MASK_64)
         case Nanoseconds():
             return struct.pack("<Q", value.value & _MASK_64)
+        case Message() if value.wire is not None:
+            return value.wire
         case Message() if value.is_empty:
             return b""
         case Mapping():

@@ -9,18 +9,19 @@ afterwards runs what the module asked for during the call (see :meth:`ProxyWasm.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from meshsim.abi.callbacks import data_action, headers_action, trailers_action
-from meshsim.abi.constants import AbiVersion, CloseType, DataAction, HeadersAction, TrailersAction
+from meshsim.abi.constants import CloseType, DataAction, HeadersAction, TrailersAction
 from meshsim.abi.foreign.state import ForeignState
 from meshsim.abi.ports import ContextHost
+from meshsim.abi.shim.drivers import CLOSE, FINISH, OPEN
 
 if TYPE_CHECKING:
     from meshsim.abi.proxy_wasm import ProxyWasm
 
-_V0_1_0 = AbiVersion.V0_1_0
 _CONTINUE = HeadersAction.CONTINUE
 
 Action = TypeVar("Action", HeadersAction, DataAction, TrailersAction)
@@ -171,16 +172,91 @@ class Context:
             self._notify("proxy_on_delete", self.id)
         self.wasm.contexts.pop(self.id, None)
 
+    # -- several callbacks, in one crossing where the VM can do that ---
+
+    def open(self, count: int, end_of_stream: bool, show: Callable[[], None]) -> HeadersAction:
+        """:meth:`create`, then ``show`` (the host opens what the module may touch), then the request's headers.
+
+        Parameters
+        ----------
+        count : int
+            Number of the request's headers.
+        end_of_stream : bool
+            Nothing follows them.
+        show : callable
+            What the host has to do between the two.
+        """
+        wasm, parent = self.wasm, self.parent
+        if self.created or parent is None or not wasm.has_phases:
+            self.create()
+            show()
+            return self.headers("proxy_on_request_headers", count, end_of_stream)
+
+        def created() -> None:
+            self.created = True
+            show()
+
+        ran = wasm.phase(self, OPEN, (self.id, parent.id, count, int(end_of_stream)), (created,))
+        if ran.over == len(OPEN.callbacks):
+            return self.headers_done(ran.result)
+        if not ran.over:
+            wasm.settle()
+            created()
+        elif not ran.trapped:
+            wasm.settle()
+        return self.headers("proxy_on_request_headers", count, end_of_stream)
+
+    def close(self) -> None:
+        """:meth:`done` and :meth:`delete` of a stream context."""
+        wasm = self.wasm
+        if not self.created or not wasm.has_phases:
+            self.done()
+            self.delete()
+            return
+        ran = wasm.phase(self, CLOSE, (self.id,))
+        wasm.settle()
+        if ran.over + ran.trapped < len(CLOSE.callbacks):
+            self.delete()
+        else:
+            wasm.contexts.pop(self.id, None)
+
+    def finish(self, logged: Callable[[], None]) -> None:
+        """:meth:`log`, then ``logged`` (the host closes what a module may read while it logs), then :meth:`close`."""
+        wasm = self.wasm
+        if not self.created or not wasm.has_phases:
+            self.log()
+            logged()
+            self.close()
+            return
+        ran = wasm.phase(self, FINISH, (self.id,), (logged,))
+        wasm.settle()
+        if ran.over + ran.trapped >= len(FINISH.callbacks):
+            wasm.contexts.pop(self.id, None)
+            return
+        if not ran.over:
+            logged()
+        if ran.over + ran.trapped < 2:
+            self.done()
+        self.delete()
+
     # -- HTTP ---
 
     def headers(self, callback: str, count: int, end_of_stream: bool) -> HeadersAction:
         """Run ``proxy_on_request_headers`` or ``proxy_on_response_headers``."""
-        assert self.plugin
         wasm = self.wasm
-        old = wasm.version is _V0_1_0
-        arguments = (self.id, count) if old else (self.id, count, int(end_of_stream))
+        arguments = (self.id, count) if wasm.is_old else (self.id, count, int(end_of_stream))
         try:
             result = wasm.call(self, callback, arguments)
+        except BaseException:
+            wasm.settle()
+            raise
+        return self.headers_done(result)
+
+    def headers_done(self, result: int | None) -> HeadersAction:
+        """Behind a headers callback: what it wants of the stream, and what it has asked for."""
+        assert self.plugin
+        wasm = self.wasm
+        try:
             if wasm.fail_state:
                 return self._failed(HeadersAction.CONTINUE, HeadersAction.STOP_ALL_AND_WATERMARK)
             if result is None:
@@ -194,6 +270,15 @@ class Context:
         wasm = self.wasm
         try:
             result = wasm.call(self, callback, (self.id, size, int(end_of_stream)))
+        except BaseException:
+            wasm.settle()
+            raise
+        return self.body_done(result)
+
+    def body_done(self, result: int | None) -> DataAction:
+        """Behind a body callback: what it wants of the stream, and what it has asked for."""
+        wasm = self.wasm
+        try:
             if wasm.fail_state:
                 return self._failed(DataAction.CONTINUE, DataAction.STOP_NO_BUFFER)
             return DataAction.CONTINUE if result is None else data_action(result, stopped=wasm.stopped)
@@ -205,6 +290,15 @@ class Context:
         wasm = self.wasm
         try:
             result = wasm.call(self, callback, (self.id, count))
+        except BaseException:
+            wasm.settle()
+            raise
+        return self.trailers_done(result)
+
+    def trailers_done(self, result: int | None) -> TrailersAction:
+        """Behind a trailers callback: what it wants of the stream, and what it has asked for."""
+        wasm = self.wasm
+        try:
             if wasm.fail_state:
                 return self._failed(TrailersAction.CONTINUE, TrailersAction.STOP_ITERATION)
             return TrailersAction.CONTINUE if result is None else trailers_action(result, stopped=wasm.stopped)

@@ -1,7 +1,7 @@
 """Binding a module's imports to host functions, refusing what the host does not offer.
 
-Nothing is bound that the module does not import. When crossings are wanted, each function is wrapped once, at
-link time; without that the guest calls the Python method itself.
+Nothing is bound that the module does not call. When crossings are wanted, each function is wrapped once; without
+that the guest calls the Python method itself, and later perhaps a function of the shim (:mod:`meshsim.abi.shim`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from meshsim.abi.allowance import AllowanceExceeded
 from meshsim.abi.constants import LogLevel, Status
+from meshsim.abi.dialect import stands_in
 from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
-from meshsim.abi.signatures import WASI_MODULES, HostFunction, offered
+from meshsim.abi.signatures import BOARD, ENV, HOST_FUNCTIONS, SLOTS, WASI_MODULES, HostFunction, offered
+from meshsim.abi.traps import within
 from meshsim.abi.wasi import NOTCAPABLE, Wasi
-from meshsim.errors import LinkError
-from meshsim.wasm import FuncType, HostImport
+from meshsim.errors import LinkError, MeshsimError
+from meshsim.wasm import FuncType, HostImport, Relayed
 
 if TYPE_CHECKING:
-    from meshsim.abi.proxy_wasm import ProxyWasm
+    from meshsim.abi.proxy_wasm import Code, ProxyWasm
 
 #: Kinds of imports that no host function stands for: the VM makes them.
 _MADE_BY_VM = frozenset({"memory", "table"})
@@ -30,23 +33,79 @@ HostCall = Callable[..., int | None]
 _TYPE_WORDS = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "v": "v128", "r": "funcref", "x": "externref"}
 
 
-def link(wasm: ProxyWasm) -> dict[tuple[str, str], HostImport]:
-    """Return a host function for each import of the module; raise :class:`LinkError` in Envoy's words."""
-    proxy, wasi = HostCalls(wasm), Wasi(wasm)
-    available = offered(wasm.version)
-    bound: dict[tuple[str, str], HostImport] = {}
-    for wanted in wasm.code.compiled.facts.imports:
+def refusal(code: Code) -> str | None:
+    """Why the host cannot link a module, in Envoy's words; None when it can."""
+    available = offered(code.version)
+    for wanted in code.compiled.facts.imports:
         if wanted.kind in _MADE_BY_VM:
             continue
-        key = wanted.module, wanted.name
-        function = available.get(key)
+        function = available.get((wanted.module, wanted.name))
+        if function is None and stands_in(code.dialect, wanted.module, wanted.type):
+            continue
         if function is None or wanted.type is None:
-            raise LinkError(f"Failed to load Wasm module due to a missing import: {wanted.module}.{wanted.name}")
+            return f"Failed to load Wasm module due to a missing import: {wanted.module}.{wanted.name}"
         if function.type != wanted.type:
-            raise LinkError(_mismatch(function, wanted.type))
-        owner: object = wasi if wanted.module in WASI_MODULES else proxy
-        bound[key] = HostImport(function.type, _bind(wasm, getattr(owner, wanted.name), function))
-    return bound
+            return _mismatch(function, wanted.type)
+    return None
+
+
+def unimplemented(code: Code) -> tuple[str, ...]:
+    """Name the imports that the host has not, and that are stood in for."""
+    available = offered(code.version)
+    return tuple(
+        wanted.name
+        for wanted in code.compiled.facts.imports
+        if (wanted.module, wanted.name) not in available and stands_in(code.dialect, wanted.module, wanted.type)
+    )
+
+
+def link(wasm: ProxyWasm) -> Relayed | dict[tuple[str, str], HostImport]:
+    """Return what stands for the module's imports; raise :class:`LinkError` where the host has nothing.
+
+    Imports go through a table, which costs the guest no fuel of its own but burns some of the tank: where a call's
+    fuel is limited, each is linked to its host function instead. So is a module with imports that no table has.
+    """
+    if wasm.code.refusal is not None:
+        raise LinkError(wasm.code.refusal)
+    bind, strangers = Binder(wasm), wasm.code.unimplemented
+    if wasm.limits.fuel_per_call is None and not strangers:
+        return Relayed(BOARD, bind)
+    return {
+        (wanted.module, wanted.name): HostImport(
+            wanted.type,
+            bind.stand_in(wanted.name, wanted.type)
+            if wanted.name in strangers
+            else bind(SLOTS[wanted.module, wanted.name]),
+        )
+        for wanted in wasm.code.compiled.facts.imports
+        if wanted.type is not None
+    }
+
+
+class Binder:
+    """Makes the host function of a slot."""
+
+    def __init__(self, wasm: ProxyWasm) -> None:
+        self._wasm = wasm
+        self._proxy, self._wasi = HostCalls(wasm), Wasi(wasm)
+
+    def __call__(self, slot: int) -> HostCall:
+        function = HOST_FUNCTIONS[slot]
+        owner: object = self._wasi if function.module in WASI_MODULES else self._proxy
+        bound = _bind(self._wasm, getattr(owner, function.name), function)
+        shim = self._wasm.shim
+        return bound if shim is None else shim.synced(bound, function.name)
+
+    def stand_in(self, name: str, type_: FuncType) -> HostCall:
+        """Make the host function of an import that the host has not: it says so each time, and does nothing."""
+        answer = Status.UNIMPLEMENTED if type_.results else None
+
+        def host_call(*_: int) -> int | None:
+            self._wasm.host.report(LogLevel.WARN, f"Call to an unimplemented host function: {name}")
+            return answer
+
+        record = self._wasm.record
+        return host_call if record is None else _traced(host_call, f"{ENV}.{name}", record)
 
 
 def _mismatch(offer: HostFunction, wanted: FuncType) -> str:
@@ -69,8 +128,12 @@ def type_words(type_: FuncType) -> str:
 
 
 def _bind(wasm: ProxyWasm, call: HostCall, function: HostFunction) -> HostCall:
+    host = wasm.host
+    call = wasm.allowance.weighed(function.name, call)
     bound = _checked(wasm, call, function.name, len(function.type.params))
-    return bound if wasm.host.record is None else _traced(bound, f"{function.module}.{function.name}", wasm.host.record)
+    if wasm.record is not None:
+        bound = _traced(bound, f"{function.module}.{function.name}", wasm.record)
+    return bound if host.hand_over is None else _in_turn(wasm, bound, host.hand_over)
 
 
 def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall:
@@ -93,6 +156,9 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
             return call(a, b, c)
         except Refusal as refusal:
             return refusal.status
+        except MeshsimError as error:
+            within(error, name)
+            raise
 
     def five(a: int, b: int, c: int, d: int, e: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
@@ -103,6 +169,9 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
             return call(a, b, c, d, e)
         except Refusal as refusal:
             return refusal.status
+        except MeshsimError as error:
+            within(error, name)
+            raise
 
     def many(*arguments: int) -> int | None:
         if wasm.allowed is not None and name not in wasm.allowed:
@@ -113,6 +182,9 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
             return call(*arguments)
         except Refusal as refusal:
             return refusal.status
+        except MeshsimError as error:
+            within(error, name)
+            raise
 
     shapes: dict[int, HostCall] = {3: three, 5: five}
     return shapes.get(arity, many)
@@ -131,11 +203,27 @@ def _denied(wasm: ProxyWasm, name: str) -> HostCall:
     return host_call
 
 
+def _in_turn(wasm: ProxyWasm, call: HostCall, hand_over: Callable[[], None]) -> HostCall:
+    """Make a call only when everybody whose time is earlier has gone on, so that host calls happen in order of time."""
+
+    def host_call(*arguments: int) -> int | None:
+        wasm.charge_so_far()
+        hand_over()
+        return call(*arguments)
+
+    return host_call
+
+
 def _traced(call: HostCall, name: str, record: Callable[[Event], None]) -> HostCall:
     def host_call(*arguments: int) -> int | None:
-        record(Crossing(Direction.VM_CALLS_HOST, name, arguments))
-        result = call(*arguments)
-        record(Crossing(Direction.HOST_RETURNS, name, () if result is None else (int(result),)))
+        try:
+            record(Crossing(Direction.VM_CALLS_HOST, name, arguments))
+            result = call(*arguments)
+            record(Crossing(Direction.HOST_RETURNS, name, () if result is None else (int(result),)))
+        except AllowanceExceeded as error:
+            if not error.where:
+                within(error, name)
+            raise
         return result
 
     return host_call

@@ -6,9 +6,11 @@ same value under ``wasmcustom.<name>``; recording on a counter adds, on a gauge 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from meshsim.abi.allowance import AllowanceExceeded
 from meshsim.abi.constants import MetricType, Status
 
 _KIND_MASK = 3
@@ -18,22 +20,42 @@ _OK = Status.OK
 _MASK_64 = (1 << 64) - 1
 
 
+MAX_NAME_BYTES = 16 << 20
+"""Bytes that the names of one VM's metrics may take, :data:`METRIC_BYTES` more for each. Envoy has no such limit."""
+
+METRIC_BYTES = 256
+"""What a metric takes besides its name, about."""
+
+MAX_SAMPLES = 100_000
+"""Samples of a histogram that are kept: the last ones."""
+
+
 @dataclass(slots=True)
 class MetricValues:
-    """Values of one process's custom metrics, by (kind, name)."""
+    """Values of one process's custom metrics, by (kind, name); of each histogram the last :data:`MAX_SAMPLES`."""
 
     values: dict[tuple[int, str], int] = field(default_factory=dict)
-    samples: dict[str, list[int]] = field(default_factory=dict)
+    samples: dict[str, deque[int]] = field(default_factory=dict)
+
+    #: What brings counts here that are kept elsewhere; run before anybody reads.
+    pending: list[Callable[[], None]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Count what has been put off."""
+        pending, self.pending = self.pending, []
+        for count in pending:
+            count()
 
     def touch(self, kind: MetricType, name: str) -> None:
         """Make a metric exist with nothing in it."""
         if kind is MetricType.HISTOGRAM:
-            self.samples.setdefault(name, [])
+            self.samples.setdefault(name, deque(maxlen=MAX_SAMPLES))
         else:
             self.values.setdefault((int(kind), name), 0)
 
     def stats(self) -> dict[str, int]:
         """Counters and gauges under their names in Envoy's ``/stats``."""
+        self.settle()
         return {f"wasmcustom.{name}": value for (_, name), value in self.values.items()}
 
 
@@ -51,10 +73,20 @@ class MetricTable:
 
     process: MetricValues
     _names: dict[int, str] = field(default_factory=dict)
+    _name_bytes: int = 0
     _next: dict[MetricType, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in MetricType})
 
     def define(self, kind: MetricType, name: str) -> int:
-        """Give a new id for a metric, also for a name that has one: both ids then move the same value."""
+        """Give a new id for a metric, also for a name that has one: both ids then move the same value.
+
+        Raises
+        ------
+        AllowanceExceeded
+            The module defines metrics without end.
+        """
+        self._name_bytes += len(name) + METRIC_BYTES
+        if self._name_bytes > MAX_NAME_BYTES:
+            raise AllowanceExceeded.of("the metrics of one VM", MAX_NAME_BYTES)
         metric = self._next[kind]
         self._next[kind] += _STEP
         self._names[metric] = name
@@ -89,6 +121,7 @@ class MetricTable:
         """Value of a counter or gauge; a status when there is none."""
         if metric & _KIND_MASK not in (MetricType.COUNTER, MetricType.GAUGE):
             return Status.BAD_ARGUMENT
+        self.process.settle()
         name = self._names.get(metric)
         return Status.NOT_FOUND if name is None else self.process.values[metric & _KIND_MASK, name]
 
@@ -99,3 +132,23 @@ class MetricTable:
         key = metric & _KIND_MASK, name
         self.process.values[key] = how(self.process.values[key]) & _MASK_64
         return Status.OK
+
+    # -- what the shim needs ---
+
+    @property
+    def defined(self) -> int:
+        """How many ids have been given."""
+        return len(self._names)
+
+    def following(self) -> list[int]:
+        """The next id of each kind; all lower ones of it are given."""
+        return list(self._next.values())
+
+    def counters(self) -> range:
+        """The ids of counters."""
+        return range(_STEP, self._next[MetricType.COUNTER], _STEP)
+
+    def count(self, metric: int, delta: int) -> None:
+        """Add what a counter has gone up by meanwhile."""
+        values, key = self.process.values, (_COUNTER, self._names[metric])
+        values[key] = (values[key] + delta) & _MASK_64

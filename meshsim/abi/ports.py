@@ -124,11 +124,35 @@ class ContextHost(Protocol):
 class Meter(Protocol):
     """Turns what a VM does into time."""
 
-    def callback(self, fuel: int) -> None:
-        """A call into the module is over; the guest has burnt ``fuel`` in it."""
+    def callback(self, fuel: int, callbacks: int = 1) -> None:
+        """Calls into the module are over, one or several; the guest has burnt ``fuel`` in them.
+
+        How a number of units of fuel is split between calls does not change the time that they take together.
+        """
+
+    def guest(self, fuel: int) -> None:
+        """The guest has burnt ``fuel``, and its callback goes on."""
 
     def host_call(self) -> None:
         """The module has called the host."""
+
+    def host_calls(self, calls: int, readings: int) -> None:
+        """The module has called the host so often, and has read a clock so often besides."""
+
+    def run(self, fuel: int, callbacks: int, calls: int, readings: int) -> None:
+        """All of these at once."""
+
+    @property
+    def host_call_ns(self) -> int:
+        """What a host call takes."""
+
+    @property
+    def clock_read_ns(self) -> int:
+        """What a reading of a clock takes."""
+
+    @property
+    def wall_ns(self) -> int:
+        """The virtual wall clock, in ns since 1970; to look at it takes no time."""
 
 
 class VmHost(Protocol):
@@ -137,6 +161,10 @@ class VmHost(Protocol):
     @property
     def meter(self) -> Meter | None:
         """Who charges time, or None when time does not pass."""
+
+    @property
+    def hand_over(self) -> Callable[[], None] | None:
+        """What lets other threads go first, called at each host call; None when callbacks are atomic."""
 
     @property
     def shared_data(self) -> SharedData:
@@ -160,6 +188,10 @@ class VmHost(Protocol):
     @property
     def record(self) -> Callable[[Event], None] | None:
         """Where crossings go, or None when nobody wants them."""
+
+    @property
+    def keeps_logs(self) -> bool:
+        """Whether :meth:`log` does anything."""
 
     @property
     def log_level(self) -> int:

@@ -10,23 +10,33 @@ from then on every callback is skipped.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from meshsim.abi.allowance import EVENT_BYTES, Allowance
 from meshsim.abi.callouts import Callouts
 from meshsim.abi.constants import AbiVersion, FailState, LogLevel
 from meshsim.abi.context import Context, Plugin
+from meshsim.abi.dialect import VERSIONS, Dialect
 from meshsim.abi.events import Crossing, Direction
-from meshsim.abi.linking import link, type_words
+from meshsim.abi.linking import link, refusal, type_words, unimplemented
 from meshsim.abi.metrics import MetricTable
 from meshsim.abi.ports import ContextHost, VmHost
-from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, ALLOCATORS, STARTING, callbacks, func_type
-from meshsim.abi.traps import failure_text
-from meshsim.errors import GuestTrap, LinkError, ModuleError, NotModelled
+from meshsim.abi.shim.drivers import BATCH, Driver, Ran
+from meshsim.abi.shim.instance import Shim, suits
+from meshsim.abi.shim.quick import Quick
+from meshsim.abi.shim.ride import Rider
+from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, ALLOCATORS, STARTING, Callback, callbacks, func_type
+from meshsim.abi.traps import failure_text, within
+from meshsim.errors import GuestTrap, LinkError, MeshsimError, ModuleError, NotModelled
 from meshsim.wasm import Compiled, FuncType, Limits, Memory, ModuleFacts, Vm
 
 _MARKER = "proxy_abi_version_"
+#: Letters of the value types that V8 shows to its host; not vectors, nor references beyond the first two.
+_SHOWN = frozenset("iIfFrx")
 _VOID = func_type(">")
 
 #: Functions that a module's toolchain may want to run first, with type and arguments: a reactor's, or a command's.
@@ -45,31 +55,64 @@ _NOTHING: frozenset[str] = frozenset()
 Guest = Callable[..., int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Code:
     """A compiled module whose ABI version is known."""
 
     compiled: Compiled
     version: AbiVersion
     exports: Mapping[str, FuncType]
+    dialect: Dialect = Dialect.ENVOY
 
     @classmethod
-    def of(cls, compiled: Compiled) -> Code:
-        """Take a module whose ABI version is known."""
-        return cls(compiled, cls.check_version(compiled.facts), _function_exports(compiled))
+    def of(cls, compiled: Compiled, dialect: Dialect = Dialect.ENVOY) -> Code:
+        """Take a module whose ABI version is known.
+
+        Raises
+        ------
+        NotModelled
+            An exported function has a type that Envoy's V8 cannot show to its host.
+        """
+        version = cls.check_version(compiled.facts, dialect)
+        for name, type_ in compiled.functions.items():
+            if not _SHOWN.issuperset(type_.params + type_.results):
+                raise NotModelled(f"an exported function of type {type_} ({name}): it ends the real Envoy's process")
+        return cls(compiled, version, _function_exports(compiled), dialect)
+
+    @cached_property
+    def refusal(self) -> str | None:
+        """Why the host cannot link the module, in Envoy's words."""
+        return refusal(self)
+
+    @cached_property
+    def unimplemented(self) -> tuple[str, ...]:
+        """Imports that the host has not, and that are stood in for."""
+        return unimplemented(self)
+
+    @cached_property
+    def callbacks(self) -> tuple[str, ...]:
+        """The callbacks that the module has, with the right types."""
+        looked_for = callbacks(self.version).values()
+        return tuple(each.name for each in looked_for if self.exports.get(each.name) == each.type)
+
+    @cached_property
+    def misfits(self) -> tuple[Callback, ...]:
+        """The callbacks that the module has with wrong types."""
+        looked_for = callbacks(self.version).values()
+        return tuple(each for each in looked_for if self.exports.get(each.name, each.type) != each.type)
 
     @staticmethod
-    def check_version(facts: ModuleFacts) -> AbiVersion:
+    def check_version(facts: ModuleFacts, dialect: Dialect = Dialect.ENVOY) -> AbiVersion:
         """Read the ABI version from the first marker that is known; refuse a module without one."""
         for marker in facts.abi_markers:
-            version = marker.removeprefix(_MARKER)
-            if version in set(AbiVersion):
-                return AbiVersion(version)
+            version = VERSIONS[dialect].get(marker.removeprefix(_MARKER))
+            if version is not None:
+                return version
         raise ModuleError("Missing or unknown Proxy-Wasm ABI version")
 
 
-def _function_exports(compiled: Compiled) -> dict[str, FuncType]:
-    return {export.name: export.type for export in compiled.facts.exports if export.type is not None}
+def _function_exports(compiled: Compiled) -> Mapping[str, FuncType]:
+    return compiled.functions
 
 
 class ProxyWasm:
@@ -108,6 +151,8 @@ class ProxyWasm:
         self.callouts = Callouts()
         self.fail_state = FailState.OK
         self.on_fail: list[Callable[[], None]] = []
+        #: The trap that failed the VM, where it was one.
+        self.trap: GuestTrap | None = None
         self.contexts: dict[int, Context] = {}
         self.roots: dict[str, Context] = {}
         self.pending_done: dict[str, Context] = {}
@@ -117,15 +162,23 @@ class ProxyWasm:
         self._dns_token = 1
         self._next_id = 1
         self._after: deque[Callable[[], None]] = deque()
+        #: The callbacks that the module has, each looked up when it is first called.
         self._callbacks: dict[str, Guest | None] = {}
-        self._record = host.record
         self._meter = host.meter
         self._calls = 0
-        self._burnt = 0
-        self._limits = limits or Limits()
+        self.burnt = 0
+        self.limits = limits or Limits()
+        self.allowance = Allowance(self.limits.kept_bytes_per_call, self.limits.kept_bytes)
+        self.record = self.allowance.recorder(host.record) if host.record else None
         self.capabilities = capabilities
         self._allocate: Guest | None = None
-        self._allocator = ""
+        #: Name of the module's allocator; empty without one.
+        self.allocator = ""
+        #: Whether it has ever given memory.
+        self.has_allocated = False
+        #: The hot host functions in Wasm, from the first stream on, where they can do all that Python's would.
+        self.shim: Shim | None = None
+        self._shim_tried = False
         self.allowed: frozenset[str] | None = None
         self.vm: Vm
         self.memory: Memory
@@ -143,7 +196,7 @@ class ProxyWasm:
         try:
             self.allowed = _NOTHING
             try:
-                self.vm = Vm(self.code.compiled, link(self), self._limits)
+                self.vm = Vm(self.code.compiled, link(self), self.limits)
             finally:
                 self.allowed = None
             self.memory = self.vm.memory
@@ -153,9 +206,12 @@ class ProxyWasm:
             return self._refuse(FailState.UNABLE_TO_INITIALIZE_CODE, "Failed to create new Wasm instance")
         start_functions = self._find_start_functions()
         self._find_allocator()
-        for callback in callbacks(self.version).values():
-            function = self._export(callback.name, callback.type)
-            self._callbacks[callback.name] = function if self.may(callback.name) else None
+        for name in self.code.callbacks:
+            self._callbacks[name] = None
+        for callback in self.code.misfits:
+            self._has_export(callback.name, callback.type)
+        if self.capabilities is not None:
+            self._callbacks = dict.fromkeys(name for name in self._callbacks if self.may(name))
         for name, function, arguments in start_functions:
             if self.fail_state is not FailState.RUNTIME_ERROR:
                 self.allowed = STARTING
@@ -179,23 +235,35 @@ class ProxyWasm:
 
     def _find_allocator(self) -> None:
         for name in ALLOCATORS:
-            self._allocate = self._export(name, ALLOCATOR_TYPE)
-            if self._allocate:
-                self._allocator = name
+            if self._has_export(name, ALLOCATOR_TYPE):
+                self.allocator = name
                 return
         self.fail(FailState.MISSING_FUNCTION, "Wasm module is missing malloc function.")
 
-    def _export(self, name: str, type_: FuncType) -> Guest | None:
-        """Find an export; one with another type fails the VM, as V8's look-up does."""
+    def _has_export(self, name: str, type_: FuncType) -> bool:
+        """Look for an export; one with another type fails the VM, as V8's look-up does."""
         offered = self.code.exports.get(name)
-        if offered is not None and offered != type_:
-            self._refuse(
-                FailState.UNABLE_TO_INITIALIZE_CODE,
-                f"Bad function signature for: {name}, want: {type_words(type_)}, "
-                f"but the module exports: {type_words(offered)}",
-            )
-            return None
-        return self.vm.function(name, type_)
+        if offered is None or offered == type_:
+            return offered is not None
+        self._refuse(
+            FailState.UNABLE_TO_INITIALIZE_CODE,
+            f"Bad function signature for: {name}, want: {type_words(type_)}, "
+            f"but the module exports: {type_words(offered)}",
+        )
+        return False
+
+    def _export(self, name: str, type_: FuncType) -> Guest | None:
+        return self.vm.function(name, type_) if self._has_export(name, type_) else None
+
+    def _look_up(self, callback: str) -> Guest:
+        """Find what calls a callback that the module has."""
+        if self.shim is not None:
+            function: Guest | None = self.shim.entrance(callback)
+        else:
+            function = self.vm.function(callback, callbacks(self.version)[callback].type)
+        assert function is not None
+        self._callbacks[callback] = function
+        return function
 
     def _refuse(self, state: FailState, message: str) -> bool:
         self.host.report(LogLevel.ERROR, message)
@@ -218,7 +286,17 @@ class ProxyWasm:
         context = Context(self, self._next_id, plugin, host, parent)
         self.contexts[context.id] = context
         self._next_id += 1
+        if parent is not None and not self._shim_tried and not self._calls:
+            self._make_shim()
         return context
+
+    def _make_shim(self) -> None:
+        """Let Wasm answer the hot host calls; VMs that never see a stream do without."""
+        self._shim_tried = True
+        if suits(self):
+            with contextlib.suppress(ModuleError):  # no room for it
+                self.shim = Shim(self)
+                self._callbacks = dict.fromkeys(self._callbacks)
 
     def new_dns_token(self) -> int:
         """Give the next token of a name that is resolved; the first is 2, as in Envoy."""
@@ -257,56 +335,180 @@ class ProxyWasm:
 
     def exports(self, callback: str) -> bool:
         """Whether the module has a callback."""
-        return self._callbacks.get(callback) is not None
+        return callback in self._callbacks
 
     def call(
         self, context: Context, callback: str, arguments: tuple[int, ...], even_failed: bool = False
     ) -> int | None:
         """Call a callback for a context; None when the module has none, the VM has failed, or it returns nothing."""
-        function = self._callbacks.get(callback)
-        if function is None or (self.fail_state and not even_failed):
+        if callback not in self._callbacks or (self.fail_state and not even_failed):
             return None
+        function = self._callbacks[callback] or self._look_up(callback)
         return self._enter(context, callback, function, arguments)
 
     def allocate(self, size: int) -> int:
         """Ask the module for memory; 0 when it has none to give."""
         if self._allocate is None:
-            return 0
+            if not self.allocator:
+                return 0
+            self._allocate = self._export(self.allocator, ALLOCATOR_TYPE)
+            assert self._allocate is not None
         saved, self.allowed = self.allowed, ALLOCATING
+        shim = self.shim
+        said = shim.allocating(True) if shim else False
         try:
-            return self._enter(self.vm_context, self._allocator, self._allocate, (size,)) or 0
+            address = self._enter(self.vm_context, self.allocator, self._allocate, (size,)) or 0
         finally:
             self.allowed = saved
+            if shim:
+                shim.allocating(said)
+        if address and not self.has_allocated:
+            self.has_allocated = True
+            if shim:
+                shim.trust()
+        return address
 
-    def _enter(self, context: Context, name: str, function: Guest, arguments: tuple[int, ...]) -> int | None:
+    @property
+    def has_phases(self) -> bool:
+        """Whether several callbacks can be run in one crossing now."""
+        return self.shim is not None and not self._calls and not self.fail_state
+
+    def phase(
+        self, context: Context, driver: Driver, arguments: tuple[int, ...], steps: Sequence[Callable[[], None]] = ()
+    ) -> Ran:
+        """Run several callbacks of a stream context in one crossing; the VM has a :attr:`shim`, and lives.
+
+        Parameters
+        ----------
+        driver : Driver
+            Which callbacks.
+        arguments : tuple of int
+            The driver's.
+        steps : sequence of callable
+            What is to be done on the host's side behind each of the callbacks; done before the module can notice.
+        """
+        shim = self.shim
+        assert shim is not None
+        shim.in_phase(driver, steps)
+        try:
+            return shim.ran(self._enter(context, driver, shim.driver(driver), arguments))
+        finally:
+            shim.out_of_phase()
+
+    @cached_property
+    def quick(self) -> Quick:
+        """The quick way into this VM, which has a shim."""
+        return Quick(self)
+
+    def begin_bare(self, context: Context) -> None:
+        """Before a call from outside that is made without :meth:`call`."""
+        self.current = self.acting = context
+        self.allowance.spent = 0
+        self._calls = 1
+
+    def end_bare(self) -> None:
+        """After it."""
+        self.current = self.acting = self.vm_context
+        self._calls = 0
+
+    def conclude(self, context: Context, driver: Driver, concluded: Callable[[], int]) -> Ran:
+        """Go on behind such a call: ``concluded`` gives its result, or raises what it has raised."""
+        assert self.shim is not None
+        return self.shim.out_of_ride(self._enter(context, driver, concluded, ()))
+
+    def batch(
+        self, context: Context, arguments: tuple[int, ...], rider: Rider, log_sink: Callable[[bytes], None]
+    ) -> Ran:
+        """Run rows of a batch (:mod:`meshsim.envoy.batch`), for which ``context`` stands.
+
+        The fourth of the driver's arguments is the first row's number as a context; the others follow. ``result``
+        counts the rows that came to their end, ``over`` the callbacks that are over of the next one.
+        """
+        shim = self.shim
+        assert shim is not None
+        driver = shim.begin_batch(rider, log_sink)
+        ran = shim.out_of_ride(self._enter(context, BATCH, driver, arguments))
+        self._next_id = arguments[3] + (ran.result or 0) + (ran.over > 0 or ran.trapped)
+        return ran
+
+    def readmit(self, context: Context) -> None:
+        """Use a stream context again that was deleted, under the next free number."""
+        while self._next_id in self.contexts:
+            self._next_id += 1
+        context.id = self._next_id
+        context.created = False
+        self.contexts[context.id] = context
+        self._next_id += 1
+
+    def _enter(self, context: Context, name: str | Driver, function: Guest, arguments: tuple[int, ...]) -> int | None:
+        callback = name if isinstance(name, str) else name.name
         current, acting = self.current, self.acting
         self.current = self.acting = context
+        shim, depth = self.shim, 0
+        if context is self.vm_context:
+            shim = None  # the allocator runs inside of something that goes on
+        elif shim is not None:
+            depth = shim.prepare(context)
+        if not self._calls:
+            self.allowance.spent = 0
         self._calls += 1
-        record = self._record
-        if record:
-            record(Crossing(Direction.HOST_CALLS_VM, name, arguments))
+        record = self.record
         try:
+            if record:
+                record(Crossing(Direction.HOST_CALLS_VM, callback, arguments))
             result = function(*arguments)
         except GuestTrap as trap:
-            self._refuse(FailState.RUNTIME_ERROR, failure_text(name, trap, self.code.compiled.facts))
+            if shim is not None:
+                callback = shim.recover(depth, name)
+                shim.take_note()  # what the guest did comes before what is said of its end
+            within(trap, callback, context.plugin)
+            self.trap = trap
+            self._refuse(FailState.RUNTIME_ERROR, failure_text(callback, trap, self.code.compiled.facts))
             return None
-        except BaseException:
+        except BaseException as error:
             self._after.clear()  # the run ends here: nothing that was asked for may hide why
+            if shim is not None:
+                callback = shim.recover(depth, name)
+            if isinstance(error, MeshsimError):
+                within(error, callback, context.plugin)
             raise
         finally:
+            if shim is not None:
+                shim.take_note()
             self.current, self.acting = current, acting
             self._calls -= 1
-            if not self._calls:
-                self._charge()
+            if self._meter is not None and not self._calls:
+                self._charge(1 if shim is None else shim.unpaid)
         if record:
-            record(Crossing(Direction.VM_RETURNS, name, () if result is None else (result,)))
+            record(Crossing(Direction.VM_RETURNS, callback, () if result is None else (result,)))
         return result
 
-    def _charge(self) -> None:
-        """Let the time pass that the call has taken; calls within it are part of it."""
-        if self._meter is not None:
-            burnt, self._burnt = self._burnt, self.vm.fuel_used
-            self._meter.callback(self._burnt - burnt)
+    def _charge(self, callbacks: int) -> None:
+        """Let the time pass that callbacks have taken; calls within them are part of it."""
+        if self._meter is not None and callbacks:
+            before, self.burnt = self.burnt, self.vm.fuel_used
+            self._meter.callback(self.burnt - before, callbacks)
+
+    def lap(self, callbacks: int) -> None:
+        """Between callbacks that run in one crossing: let the time pass that those before have taken."""
+        if self._calls == 1:
+            self._charge(callbacks)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether something is to be done when the current callback is over, or it acts for another context."""
+        return bool(self._after or self.stopped or self.fail_state) or self.acting is not self.current
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the module speaks ABI 0.1.0."""
+        return self.version is AbiVersion.V0_1_0
+
+    def charge_so_far(self) -> None:
+        """Within a call: let the time pass that the guest has taken up to now."""
+        if self._meter is not None and self._calls:
+            before, self.burnt = self.burnt, self.vm.fuel_used
+            self._meter.guest(self.burnt - before)
 
     def settle(self) -> None:
         """After a callback: run what the module asked for meanwhile, and what that queues."""
@@ -324,6 +526,11 @@ class ProxyWasm:
     def after_call(self, action: Callable[[], None]) -> None:
         """Queue something for the moment when the current callback has returned."""
         self._after.append(action)
+
+    def keep_log(self, size: int) -> None:
+        """Count a log line of the module, where lines are kept."""
+        if self.record:
+            self.allowance.keep(size + EVENT_BYTES)
 
     # -- failing ---
 
@@ -344,5 +551,7 @@ class ProxyWasm:
     def close(self) -> None:
         """Free the VM; callouts that are under way are cancelled."""
         self.callouts.cancel_all()
+        if self.shim is not None:
+            self.shim.close()
         if hasattr(self, "vm"):
             self.vm.close()

@@ -11,8 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from meshsim.abi.allowance import AllowanceExceeded
+
 #: Tells a consumer, later and on its own thread, that the queue with this token has a message.
 Consumer = Callable[[int], None]
+
+
+MAX_BYTES = 64 << 20
+"""Bytes of messages and names that the queues of one process may hold, :data:`MESSAGE_BYTES` more for each.
+Envoy has no such limit: there a queue that nobody empties takes the process's memory."""
+
+MESSAGE_BYTES = 1024
+"""What a message takes besides its bytes, about: its consumer is told of it."""
 
 
 @dataclass(slots=True)
@@ -40,6 +50,7 @@ class SharedQueues:
 
     _tokens: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
     _queues: dict[int, Queue] = field(default_factory=dict)
+    _held_bytes: int = 0
 
     def register(self, vm_id: bytes, name: bytes, consumer: Consumer) -> int:
         """Open a queue, new or not; the caller becomes its consumer."""
@@ -47,6 +58,7 @@ class SharedQueues:
         if token in self._queues:
             self._queues[token].consumer = consumer
         else:
+            self._hold(len(name))
             self._queues[token] = Queue(consumer)
         return token
 
@@ -59,9 +71,24 @@ class SharedQueues:
         queue = self._queues.get(token)
         if queue is None:
             return False
+        self._hold(len(message))
         queue.messages.append(message)
         queue.consumer(token)
         return True
+
+    def dequeue(self, queue: Queue) -> bytes | None:
+        """Take the oldest message out of a queue; None when it is empty."""
+        if not queue.messages:
+            return None
+        message = queue.messages.popleft()
+        self._held_bytes -= len(message) + MESSAGE_BYTES
+        return message
+
+    def _hold(self, size: int) -> None:
+        self._held_bytes += size + MESSAGE_BYTES
+        if self._held_bytes > MAX_BYTES:
+            self._held_bytes -= size + MESSAGE_BYTES
+            raise AllowanceExceeded.of("the shared queues", MAX_BYTES)
 
     def find(self, token: int) -> Queue | None:
         """Return a queue."""

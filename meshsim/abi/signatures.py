@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from meshsim.abi.constants import AbiVersion
+from meshsim.wasm.exchange import Board
 from meshsim.wasm.types import FuncType
 
 ENV = "env"
@@ -204,12 +205,23 @@ CALLBACKS: tuple[Callback, ...] = tuple(
 
 #: Host functions that a module may call while it allocates memory for the host; another one traps.
 ALLOCATING = frozenset({"proxy_log", "fd_write", "clock_time_get", "poll_oneoff"})
+#: WASI functions that a module may not call while it starts (seen in Envoy 1.40, one by one).
+_NOT_STARTING = frozenset({"fd_close", "fd_read", "fd_seek", "path_open", "proc_exit", "sched_yield"})
 #: Host functions that a module may call while it starts; another one traps.
-STARTING = frozenset({"proxy_log", "emscripten_notify_memory_growth"} | {name for name, *_ in _WASI})
+STARTING = frozenset({"proxy_log", "emscripten_notify_memory_growth"} | {name for name, *_ in _WASI}) - _NOT_STARTING
 
 #: How a module is asked for memory, in the order in which Envoy looks them up (the specification says the reverse).
 ALLOCATORS = ("malloc", "proxy_on_memory_allocate")
 ALLOCATOR_TYPE = func_type("i>i")
+
+
+#: Slot of each host function in the table that a module's imports go through (:mod:`meshsim.wasm.exchange`).
+SLOTS = {(function.module, function.name): slot for slot, function in enumerate(HOST_FUNCTIONS)}
+#: Behind them in that table, for the shim: each callback by name, and the allocator under the empty name.
+GUEST_SLOTS = {
+    name: len(SLOTS) + place for place, name in enumerate((*dict.fromkeys(each.name for each in CALLBACKS), ""))
+}
+BOARD = Board(SLOTS, len(SLOTS) + len(GUEST_SLOTS))
 
 
 @cache

@@ -23,6 +23,8 @@ _STDOUT, _STDERR = 1, 2
 _REALTIME, _MONOTONIC = 0, 1
 _RIGHT_TO_WRITE = 64
 _RANDOM_MAX_BYTES = 64 * 1024
+#: What one vector of a write takes here, while it is looked at.
+_VECTOR_BYTES = 128
 
 #: Functions whose answer depends on nothing.
 _CONSTANT = {
@@ -39,15 +41,11 @@ _CONSTANT = {
     "path_filestat_set_times": NOTSUP,
     "path_link": NOTSUP,
     "path_open": NOENT,
-    "path_readlink": NOTSUP,
     "path_remove_directory": NOTSUP,
     "path_rename": NOTSUP,
     "path_symlink": NOTSUP,
     "path_unlink_file": NOTSUP,
     "sched_yield": SUCCESS,
-    "sock_accept": NOTSUP,
-    "sock_recv": NOTSUP,
-    "sock_send": NOTSUP,
     "sock_shutdown": NOTSUP,
 }
 
@@ -94,6 +92,7 @@ class Wasi:
         if text:
             level = LogLevel.INFO if fd == _STDOUT else LogLevel.ERROR
             message = guest_text(text.removesuffix(b"\n"))
+            self._wasm.keep_log(len(text))
             self._host.log(level, f"wasm log{self._wasm.acting.log_prefix}: {message}")
         return self._put(written_out, struct.pack("<I", len(text)))
 
@@ -103,11 +102,16 @@ class Wasi:
 
     def _gather(self, vectors: int, count: int) -> bytes | None:
         memory = self._wasm.vm.memory
-        table = memory.read(vectors, 8 * count)
-        if table is None:
+        end = memory.size
+        if count and vectors + 8 * count > end:
             return None
-        pieces = [memory.read(pointer, size) for pointer, size in struct.iter_unpack("<II", table)]
-        return b"".join(piece for piece in pieces if piece is not None) if None not in pieces else None
+        self._wasm.allowance.spend(_VECTOR_BYTES * count)
+        pieces = list(struct.iter_unpack("<II", memory.read(vectors, 8 * count) or b""))
+        if any(pointer + size > end for pointer, size in pieces):
+            return None
+        # Many vectors may name the same bytes: their sum has no bound but this.
+        self._wasm.allowance.spend(sum(size for _, size in pieces))
+        return b"".join(memory.read(pointer, size) or b"" for pointer, size in pieces)
 
     # -- descriptors ---
 
@@ -141,6 +145,24 @@ class Wasi:
     def fd_readdir(self, fd: int, buffer: int, size: int, cookie: int, used_out: int) -> int:
         """List nothing: there are no folders."""
         return self._put(used_out, bytes(4)) or NOTDIR
+
+    def path_readlink(self, fd: int, path: int, path_size: int, buffer: int, buffer_size: int, used_out: int) -> int:
+        """Say that nothing was read, and refuse."""
+        return self._put(used_out, bytes(4)) or NOTSUP
+
+    # -- sockets ---
+
+    def sock_accept(self, fd: int, flags: int, fd_out: int) -> int:
+        """Give descriptor 0, in eight bytes, and refuse."""
+        return self._put(fd_out, bytes(8)) or NOTSUP
+
+    def sock_recv(self, fd: int, vectors: int, count: int, flags: int, size_out: int, flags_out: int) -> int:
+        """Say that nothing was received, with no flags (16 bits of them), and refuse."""
+        return self._put(size_out, bytes(4)) or self._put(flags_out, bytes(2)) or NOTSUP
+
+    def sock_send(self, fd: int, vectors: int, count: int, flags: int, size_out: int) -> int:
+        """Say that nothing was sent, and refuse."""
+        return self._put(size_out, bytes(4)) or NOTSUP
 
     # -- environment ---
 

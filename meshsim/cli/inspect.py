@@ -99,8 +99,11 @@ def describe(facts: ModuleFacts) -> dict[str, Any]:
     """Return the report as plain values, as ``--json`` prints it.
 
     ``abi`` is the version that Envoy picks, None where there is no marker that it takes: Envoy then refuses the
-    module. Each import and export carries the group it is listed under, and its meaning in words.
+    module. Each import and export carries the group it is listed under, and its meaning in words. ``feature_support``
+    says of each Wasm feature what it is and whether Envoy and meshsim run modules that use it.
     """
+    from meshsim.wasm.features import FEATURES
+
     version = abi_version(facts)
     return {
         "sha256": facts.sha256,
@@ -113,6 +116,10 @@ def describe(facts: ModuleFacts) -> dict[str, Any]:
         "memory": facts.memory and {"minimum_pages": facts.memory.minimum, "maximum_pages": facts.memory.maximum},
         "start_function": facts.start_function,
         "features": sorted(facts.features),
+        "feature_support": {
+            name: {"meaning": FEATURES[name].meaning, "envoy": FEATURES[name].envoy, "meshsim": FEATURES[name].meshsim}
+            for name in sorted(facts.features)
+        },
         "custom_sections": [{"name": section.name, "size_bytes": section.size} for section in facts.custom_sections],
         "imports": [_import_row(one, version) for one in facts.imports],
         "exports": [_export_row(one, version) for one in facts.exports],
@@ -170,6 +177,9 @@ def show(path: Path, report: dict[str, Any]) -> None:
     for name, value in _headline(path, report):
         head.add_row(name, printable(value))
     out.print(head)
+    if report["features"]:
+        out.print()
+        out.print(_features(report["features"]))
     for groups, rows in ((IMPORT_GROUPS, report["imports"]), (EXPORT_GROUPS, report["exports"])):
         for group, heading in groups.items():
             members = [row for row in rows if row["group"] == group]
@@ -187,7 +197,8 @@ def _headline(path: Path, report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "memory", _memory_line(report["memory"])
     if report["start_function"] is not None:
         yield "start", f"function {report['start_function']} runs at instantiation"
-    yield "features", ", ".join(report["features"]) or "none beyond WebAssembly 1.0"
+    if not report["features"]:
+        yield "features", "none beyond WebAssembly 1.0"
     sections = (f"{section['name']} ({amount(section['size_bytes'])})" for section in report["custom_sections"])
     yield "sections", ", ".join(sections) or "no custom ones"
 
@@ -209,6 +220,18 @@ def _memory_line(memory: dict[str, int | None] | None) -> str:
     upper = "no limit of its own" if most is None else f"at most {most} ({amount(most * PAGE_BYTES)})"
     pages = "1 page" if least == 1 else f"{least} pages"
     return f"{pages} of 64 KiB at the start ({amount(least * PAGE_BYTES)}), {upper}"
+
+
+def _features(names: Iterable[str]) -> Table:
+    from meshsim.wasm.features import FEATURES
+
+    made = table("feature", "taken by", "", title="uses these parts of WebAssembly beyond 1.0")
+    for name in names:
+        feature = FEATURES[name]
+        made.add_row(
+            name, feature.takers, f"{feature.meaning}; {feature.remedy}" if feature.remedy else feature.meaning
+        )
+    return made
 
 
 def _listing(heading: str, rows: Iterable[dict[str, Any]]) -> Table:

@@ -38,6 +38,13 @@ class Engine(StrEnum):
     BOTH = "both"
 
 
+class Abi(StrEnum):
+    """Whose modules the simulator takes."""
+
+    ENVOY = "envoy"
+    HIGRESS = "higress"
+
+
 class Level(StrEnum):
     """How strictly two ABI traces are compared."""
 
@@ -55,6 +62,7 @@ class Job:
     concurrency: int
     seed: int
     ignore_unmodelled: bool
+    abi: Abi = Abi.ENVOY
 
 
 @dataclass(slots=True)
@@ -105,6 +113,12 @@ def replay(
     ignore_unmodelled: Annotated[
         bool, typer.Option("--ignore-unmodelled", help="Leave out fields that the simulator does not model.")
     ] = False,
+    abi: Annotated[
+        Abi,
+        typer.Option(
+            "--abi", help="Whose modules the simulator takes; Envoy itself refuses those of Higress (ABI 0.2.100)."
+        ),
+    ] = Abi.ENVOY,
     explain: Annotated[
         bool,
         typer.Option("--explain", callback=_explain, is_eager=True, help="Print the rules of the comparison and end."),
@@ -119,7 +133,9 @@ def replay(
        with one engine: the configuration was refused
     3  the run reached what the simulator does not model
     """
-    job = Job(bootstrap, requests, concurrency, seed, ignore_unmodelled)
+    if on is not Engine.SIM and abi is not Abi.ENVOY:
+        raise ConfigError("the real Envoy takes no other modules", f"--abi {abi}", "leave out --on")
+    job = Job(bootstrap, requests, concurrency, seed, ignore_unmodelled, abi)
     check_readable(bootstrap)
     account = carry_out(job, on, level)
     if target is not None:
@@ -165,6 +181,7 @@ def _simulate(job: Job, requests: Sequence[Request]) -> ReplayResult:
         concurrency=job.concurrency,
         seed=job.seed,
         ignore_unmodelled=job.ignore_unmodelled,
+        abi=job.abi.value,
     )
 
 

@@ -55,6 +55,11 @@ class CostModel:
         """Time of one reading of a clock; never 0, so that a guest that waits on the clock ends."""
         return max(1, self._ns("clock_read_ns"))
 
+    @cached_property
+    def fuel_ns(self) -> float:
+        """Time of a unit of fuel."""
+        return self.profile["fuel_ns"]
+
     def guest_ns(self, fuel: int) -> int:
         """Time of guest code."""
         return round(self.profile["fuel_ns"] * fuel)

@@ -28,8 +28,6 @@ from meshsim.errors import ConfigError, NotModelled
 if TYPE_CHECKING:
     from meshsim.envoy.proxy import Envoy
 
-HttpUses = list[tuple[HttpFilter, PluginUse | None]]
-
 _STATS_CALLBACK = "envoy_on_stats_update"
 
 
@@ -52,7 +50,6 @@ class Assembly:
         self._envoy = envoy
         self._bootstrap = envoy.bootstrap
         self._left = count
-        self._to_discover: list[tuple[HttpUses, int]] = []
 
     def run(self) -> None:
         """Do all of it."""
@@ -65,8 +62,8 @@ class Assembly:
         for extension in self._bootstrap.bootstrap_extensions:
             if isinstance(extension.typed_config, WasmService):
                 self._use(extension.typed_config.config, everywhere=not extension.typed_config.singleton)
-        for uses, place in self._to_discover:
-            uses[place] = (uses[place][0], self._discover(uses[place][0]))
+        for uses, place in self._envoy.discovery.places:
+            uses[place] = (uses[place][0], self.discover(uses[place][0]))
 
     # -- listeners ---
 
@@ -76,14 +73,15 @@ class Assembly:
         for chain in config.filter_chains:
             uses = [use for part in chain.filters if (use := self._network_use(part, config, address)) is not None]
             if uses:
-                yield Listener(self._envoy, config, uses, loggers, address)
+                yield Listener(self._envoy, config, uses, loggers, address, chain.name)
 
     def _network_use(self, part: Filter, listener: ListenerConfig, address: Address) -> NetworkUse | None:
         match part.typed_config:
             case HttpConnectionManager() as manager:
                 loggers = self._loggers(manager.access_log)
                 uses = [(http_filter, self._http_use(http_filter)) for http_filter in manager.http_filters]
-                self._to_discover += [(uses, i) for i, (found, _) in enumerate(uses) if found.config_discovery]
+                places = [(uses, i) for i, (found, _) in enumerate(uses) if found.config_discovery]
+                self._envoy.discovery.places += places
                 return Manager(self._envoy, listener, manager, uses, loggers, address)
             case TcpProxy() as proxy:
                 return Proxy(proxy, self._loggers(proxy.access_log))
@@ -95,7 +93,7 @@ class Assembly:
         config = http_filter.typed_config
         return self._use(config.config) if isinstance(config, Wasm) else None
 
-    def _discover(self, http_filter: HttpFilter) -> PluginUse | None:
+    def discover(self, http_filter: HttpFilter) -> PluginUse | None:
         """Load a plugin that is configured elsewhere; None when that fails, whatever the reason."""
         source = http_filter.config_discovery
         found = self._bootstrap.discovered.get(source.path, {}).get(http_filter.name) if source else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from meshsim.abi.constants import Status
 
@@ -20,6 +21,7 @@ class BodyBuffer:
     <Status.BAD_ARGUMENT: 2>
     """
 
+    constant: ClassVar[bool] = False
     data: bytearray = field(default_factory=bytearray)
 
     def size(self) -> int:
@@ -54,6 +56,7 @@ class BodyBuffer:
 class ReadOnlyBuffer:
     """Bytes of the host's: configurations, and bodies that are not there now (empty)."""
 
+    constant: ClassVar[bool] = True
     data: bytes = b""
 
     def size(self) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from meshsim.abi.callouts import Done, HttpAnswer
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
-from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply, is_grpc
 from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
 
@@ -52,8 +52,12 @@ class HttpCallout:
     def upstream_chosen(self, address: Address) -> None:
         """Nothing depends on the host."""
 
+    def upstream_informational(self, status: int) -> None:
+        """Nobody waits for a word before the answer."""
+
     def upstream_headers(self, headers: HeaderMap, end: bool) -> None:
         """Take the headers."""
+        self._cluster.count_answer(as_number(headers.get(b":status")) or 0)
         elapsed_ms = (self._now_ns() - self._sent_ns) // 1_000_000
         headers.put(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
         self._answer_headers = headers
@@ -76,6 +80,7 @@ class HttpCallout:
             self.over = True
             self._done(None)
             return
+        self._cluster.count_failure(failure)
         reply = LocalReply(failure.status, failure.body, failure.details, flag=failure.flag)
         self._answer_headers, body = reply.compose(grpc=is_grpc(self._headers))
         self._body = bytearray(body if self._headers.get(b":method") != b"HEAD" else b"")

@@ -12,6 +12,9 @@ Rules of Envoy's ``FilterManager`` that the tables do not show:
 - Data that arrives while somebody buffers goes to the one buffer of the direction. A filter that continues sends
   the buffer on as one piece, whatever the number of pieces it came in. The buffer itself stays: whoever consumes
   data empties it, and a later continue sends it on again, empty.
+- A filter that continues during its own call has its successors called at once, and then stops, if it answers so.
+- Trailers that a filter adds to the last piece of data run after it. In a response they do not when a later filter
+  stops at the data, nor in either direction when one has stopped all.
 - A local reply sent by a filter ends the run of the direction that the filter was called in (``aborted``).
 - The buffer has a limit unless the filter asked for back-pressure instead (``streaming``).
 """
@@ -145,12 +148,14 @@ class Sink(Protocol):
 class Chain:
     """The filters of one direction, and what is under way between them.
 
-    ``sink`` is what stands behind the last filter; ``limit_bytes`` bounds the buffer; ``calls`` counts the filters that
-    are being called right now (one inside the other).
+    ``sink`` is what stands behind the last filter; ``limit_bytes`` bounds the buffer; ``trailers_wait`` says
+    whether trailers that a filter adds do not run when a later filter stops at the data; ``calls`` counts the filters
+    that are being called right now (one inside the other).
     """
 
     sink: Sink
     limit_bytes: int
+    trailers_wait: bool = False
     slots: list[Slot] = field(default_factory=list)
     message: HeaderMap | None = None
     message_trailers: HeaderMap | None = None
@@ -232,9 +237,8 @@ class Chain:
             slot.saw_end = end
             action = self._call(slot.half.headers, self.message, end)
             continued_itself = slot.headers_passed
-            if not continued_itself:
-                slot.state = AFTER_HEADERS[action]
-                slot.headers_passed = slot.state is Iteration.CONTINUE
+            slot.state = AFTER_HEADERS[action]
+            slot.headers_passed = continued_itself or slot.state is Iteration.CONTINUE
             if self._stop_here() or continued_itself or slot.state is not Iteration.CONTINUE:
                 return
         self.sink.headers(self.message, end)
@@ -247,7 +251,7 @@ class Chain:
         for slot in self.slots[start:]:
             if slot.state in STOPPED_ALL:
                 self.keep(data, streaming=slot.state is Iteration.STOP_ALL_WATERMARK)
-                break
+                return
             if slot.saw_end:
                 return
             slot.saw_end = end and self.message_trailers is None
@@ -259,6 +263,8 @@ class Chain:
             if self._stop_here():
                 return
             if not self._after_data(slot, data, AFTER_DATA[slot.state, action]):
+                if self.trailers_wait:
+                    return
                 break
         else:
             self.sink.data(data, end and self.message_trailers is None)

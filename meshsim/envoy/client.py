@@ -1,4 +1,4 @@
-"""A simulated HTTP/1.1 client: one connection a request, closed when the answer is read."""
+"""A simulated HTTP/1.1 client: one exchange, on a connection of its own or on one that goes on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Callable
 from meshsim.envoy.headers import as_number
 from meshsim.envoy.outcome import CLOSED, MALFORMED, REFUSED, TIMEOUT, Header, Response, as_text
 from meshsim.envoy.requests import PACE_MS, Request
-from meshsim.envoy.threads import Thread
+from meshsim.envoy.threads import Thread, Timer
 from meshsim.envoy.wire import Data, End, Head, Part, Socket
+from meshsim.sim import Kernel
 
 #: How long the client waits for the end of an answer after its last piece, in ms of virtual time.
 PATIENCE_MS = 10_000
+#: From one answer to the next request, in ns: assumed, not measured. It is between one way over the loopback interface
+#: and two, because in runs of the real Envoy a close had reached the next listener by then, while the answer to a
+#: callout that nobody waited for had not come.
+CLIENT_TURN_NS = 30_000
 _MS = 1_000_000
 _WITHOUT_BODY = (101, 204, 304)
 
@@ -36,10 +41,19 @@ def _encoded(fields: list[Header]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.encode(), value.encode()) for name, value in fields)
 
 
-class Exchange:
-    """One request and its answer; ``done`` is called once, with the response."""
+#: A thread for readers that never wait.
+_NOBODY = Thread("nobody", Kernel())
 
-    def __init__(self, request: Request, thread: Thread, done: Callable[[Response], None]) -> None:
+
+class Exchange:
+    """One request and its answer; ``done`` is called once, with the response.
+
+    The connection is closed then; with ``keep_alive`` it stays open behind an answer that is whole.
+    """
+
+    def __init__(
+        self, request: Request, thread: Thread, done: Callable[[Response], None], *, keep_alive: bool = False
+    ) -> None:
         self._request = request
         self._thread = thread
         self._done = done
@@ -48,18 +62,33 @@ class Exchange:
         self._trailers: tuple[Header, ...] = ()
         self._body = bytearray()
         self._left: int | None = None
+        self._until_close = False
         self._over = False
+        self._keep_alive = keep_alive
+        self._patience: Timer | None = None
         self._socket: Socket | None = None
         self._pieces = parts_of(request)
 
     def begin(self, connect: Callable[[Thread], Socket | None]) -> None:
         """Connect (None: refused), and send."""
-        self._socket = connect(self._thread)
-        if self._socket is None:
+        socket = connect(self._thread)
+        if socket is None:
             self._finish(REFUSED)
-            return
-        self._socket.reader = self
+        else:
+            self.begin_on(socket)
+
+    def begin_on(self, socket: Socket) -> None:
+        """Send on a connection that is there."""
+        self._socket = socket
+        socket.reader = self
         self._send()
+
+    def expect_on(self, socket: Socket, since_ns: int) -> None:
+        """Take the answer to a request that was sent otherwise, at ``since_ns``."""
+        self._socket = socket
+        socket.reader = self
+        left_ns = PATIENCE_MS * _MS - (self._thread.now_ns - since_ns)
+        self._patience = self._thread.timer(lambda: self._finish(TIMEOUT), max(0, left_ns))
 
     def _send(self) -> None:
         """Send the next piece; after the last one, wait so long and no longer."""
@@ -71,7 +100,7 @@ class Exchange:
         if self._pieces:
             self._thread.post(self._send, self._pieces[0][0] * _MS)
         else:
-            self._thread.post(lambda: self._finish(TIMEOUT), PATIENCE_MS * _MS)
+            self._patience = self._thread.timer(lambda: self._finish(TIMEOUT), PATIENCE_MS * _MS)
 
     # -- the answer ---
 
@@ -102,13 +131,15 @@ class Exchange:
             self._finish_if(True)
         elif not head.is_framed:
             self._finish(MALFORMED)
-        elif not head.chunked:
+        elif not head.chunked and head.value(b"content-length") is not None:
             self._left = as_number(head.value(b"content-length")) or 0
             self._finish_if(not self._left)
+        else:
+            self._until_close = not head.chunked
 
     def on_close(self) -> None:
-        """Take note that the proxy has closed: before the answer's end, that is an error."""
-        self._finish(CLOSED)
+        """Take note that the proxy has closed: an error, unless this ends a body that has no other end."""
+        self._finish(None if self._until_close else CLOSED)
 
     def _finish_if(self, ended: bool) -> None:
         if ended:
@@ -118,9 +149,18 @@ class Exchange:
         if self._over:
             return
         self._over = True
-        if self._socket is not None:
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._socket is not None and not (self._keep_alive and error is None):
             self._socket.close()
         self._done(Response(self._status, self._headers, as_text(bytes(self._body)), self._trailers, error))
+
+
+def response_of(request: Request, parts: list[Part]) -> Response | None:
+    """Read an answer that has come whole; None when it is not."""
+    answers: list[Response] = []
+    Exchange(request, _NOBODY, answers.append).on_read(parts)
+    return answers[0] if answers else None
 
 
 def _decoded(pairs: tuple[tuple[bytes, bytes], ...]) -> tuple[Header, ...]:

@@ -1,7 +1,7 @@
 """Clusters: choosing a host, and what listens there.
 
-A host is another listener of the same bootstrap, a simulated service, or nothing: then connections are refused, as
-they are on a machine where nothing listens.
+A host is another listener of the same bootstrap, a scripted upstream (:mod:`meshsim.envoy.scripted`), or nothing: then
+connections are refused, as they are on a machine where nothing listens.
 """
 
 from __future__ import annotations
@@ -10,19 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from meshsim.envoy.balancing import Balancer, Host, InTurn
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.upstream import NO_HOST, Address, ResponseTaker, Upstream, UpstreamFailure
 from meshsim.envoy.wire import Socket
+from meshsim.errors import NotModelled
+
+MAX_CONNECTIONS = 1024
+"""Connections to a cluster at once, from one worker: where Envoy's circuit breakers begin to hold requests back."""
 
 
 class Listening(Protocol):
     """What takes connections at an address."""
 
-    def accept(self, client: Thread, *, http2: bool = False) -> Socket:
-        """Make a connection; return the client's end."""
+    def accept(self, client: Thread, *, http2: bool = False) -> Socket | None:
+        """Make a connection; return the client's end, None when it is refused."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +35,8 @@ class Cluster:
     """A cluster on one worker.
 
     ``find`` gives what listens at an address, or None; ``keep_trailers`` says whether HTTP/1 trailers are passed on,
-    ``http2`` which protocol the hosts speak.
+    ``http2`` which protocol the hosts speak, ``max_requests`` how many requests a connection serves (0: any number).
+    Without a ``balancer``, hosts take turns.
     """
 
     name: str
@@ -40,45 +46,62 @@ class Cluster:
     find: Callable[[Address], Listening | None]
     keep_trailers: bool = False
     http2: bool = False
-    _next: int = 0
+    max_requests: int = 0
+    balancer: Balancer | None = None
     _pools: dict[Address, Pool] = field(default_factory=dict)
+    _open: list[Socket] = field(default_factory=list)
 
-    def request(self, taker: ResponseTaker, headers: HeaderMap, end: bool, timeout_ns: int = 0) -> Upstream | None:
+    def request(
+        self, taker: ResponseTaker, headers: HeaderMap, end: bool, timeout_ns: int = 0, hash_value: int | None = None
+    ) -> Upstream | None:
         """Begin a request; None when it has failed at once.
 
         The answer must be complete ``timeout_ns`` after the request is; 0 waits for ever.
         """
-        address = self.next_host()
+        address = self.next_host(hash_value)
         if address is None:
-            self.count_failure(NO_HOST)
             taker.upstream_failed(NO_HOST)
             return None
         taker.upstream_chosen(address)
         return Upstream(self, address, taker, headers, end, timeout_ns)
 
-    def next_host(self) -> Address | None:
-        """Choose a host: each in turn; None when there is none."""
-        if not self.hosts:
-            return None
-        address = self.hosts[self._next % len(self.hosts)]
-        self._next += 1
-        return address
+    def next_host(self, hash_value: int | None = None) -> Address | None:
+        """Choose a host; None when there is none."""
+        if self.balancer is None:
+            self.balancer = InTurn([Host(address, "") for address in self.hosts]) if self.hosts else None
+        return self.balancer.choose(hash_value) if self.balancer else None
 
     def count_failure(self, failure: UpstreamFailure) -> None:
-        """Count an answer that Envoy made for this cluster."""
-        self.count_answer(failure.status)
+        """Count an answer that Envoy made for this cluster, if it is one."""
+        if failure.counts:
+            self.count_answer(failure.status)
 
     def count_answer(self, status: int) -> None:
-        """Count an answer."""
+        """Count an answer that somebody gets."""
         self.stats.add("upstream_rq_completed")
         self.stats.add_status("upstream_rq", status)
 
     def pool(self, address: Address) -> Pool:
         """Return the connections to a host."""
         if address not in self._pools:
-            self._pools[address] = Pool(self.thread, lambda: self._connect(address))
+            self._pools[address] = Pool(self.thread, lambda: self.connect(address, http2=self.http2), self.max_requests)
         return self._pools[address]
 
-    def _connect(self, address: Address) -> Socket | None:
+    def connect(self, address: Address, *, http2: bool = False) -> Socket | None:
+        """Make a connection to a host; None when it is refused.
+
+        Raises
+        ------
+        NotModelled
+            More are open than Envoy's circuit breakers let be by default: as a rule requests go round in a circle.
+        """
         server = self.find(address)
-        return server.accept(self.thread, http2=self.http2) if server else None
+        socket = server.accept(self.thread, http2=http2) if server else None
+        if socket is not None:
+            self._open.append(socket)
+            if len(self._open) > MAX_CONNECTIONS:
+                self._open = [each for each in self._open if not each.closed]
+            if len(self._open) > MAX_CONNECTIONS:
+                what = f"more than {MAX_CONNECTIONS} connections to cluster {self.name!r} at once"
+                raise NotModelled(what, remedy="does a route lead back to its own listener?")
+        return socket

@@ -21,6 +21,8 @@ _BODILESS_METHODS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST = re.compile(rb"[-._~%!$&'()\[\]*+,;=:@0-9A-Za-z]*")
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
+_CONNECTION = frozenset((b"connection", b"proxy-connection"))
+_CONNECTION_LENGTHS = frozenset(map(len, _CONNECTION))
 _LINE_EXTRA = len(b": \r\n")
 
 #: Bodies of the answers to heads that cannot be read, by status.
@@ -70,16 +72,16 @@ def request_to_wire(headers: HeaderMap, end: bool) -> Head:
     return Head(tuple(pairs), method, headers.get(b":path") or b"")
 
 
-def response_to_wire(headers: HeaderMap, end: bool, *, to_head: bool) -> Head:
-    """Write a response's head; ``to_head`` says that it answers HEAD."""
+def response_to_wire(headers: HeaderMap, end: bool, *, to_head: bool, http10: bool = False) -> Head:
+    """Write a response's head; ``to_head`` says that it answers HEAD, ``http10`` that there can be no chunks."""
     pairs = _plain(headers)
     status = int(headers.get(b":status") or 0)
     if b"content-length" not in headers and not bodiless_status(status):
         if end and not to_head:
             pairs.append((b"content-length", b"0"))
-        else:
+        elif not http10:
             pairs.append((b"transfer-encoding", b"chunked"))
-    return Head(tuple(pairs), status=status)
+    return Head(tuple(pairs), status=status, protocol=b"HTTP/1.0" if http10 else b"HTTP/1.1")
 
 
 def _plain(headers: HeaderMap) -> list[Pair]:
@@ -93,6 +95,15 @@ def _lines(key: bytes, value: bytes) -> list[Pair]:
     first, *others = value.split(b"\r\n")
     split = [line.partition(b":") for line in others]
     return [(key, first.strip(b" \t")), *((name, rest.strip(b" \t")) for name, _, rest in split)]
+
+
+def ends_connection(head: Head) -> bool:
+    """Whether a message is the last one of its connection: so it says, or it is of HTTP/1.0 and says nothing."""
+    said = b",".join(
+        value for key, value in head.headers if len(key) in _CONNECTION_LENGTHS and key.lower() in _CONNECTION
+    )
+    tokens = [token.strip(b" \t") for token in said.lower().split(b",")]
+    return b"close" in tokens if head.protocol == b"HTTP/1.1" else b"keep-alive" not in tokens
 
 
 def request_from_wire(head: Head, rules: HeadRules = DEFAULT_RULES) -> HeaderMap:
@@ -138,7 +149,7 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
         return 400
     if (length is not None and not length.isdigit()) or not _readable_target(head):
         return 400
-    if _HOST.fullmatch((head.value(b"host") or b"").strip(b" \t")) is None:
+    if any(_HOST.fullmatch(value.strip(b" \t")) is None for key, value in head.headers if key.lower() == b"host"):
         return 400
     if rules.underscores == "REJECT_REQUEST" and any(b"_" in name for name in names):
         return 400

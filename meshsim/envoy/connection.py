@@ -6,25 +6,36 @@ Rules seen in Envoy 1.40 (``ConnectionManagerImpl``, HTTP/1.1).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.codec import UNREADABLE, HeadRules, request_from_wire, response_to_wire, unreadable
+from meshsim.envoy.codec import (
+    UNREADABLE,
+    HeadRules,
+    ends_connection,
+    request_from_wire,
+    response_to_wire,
+    unreadable,
+)
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap, Kind
+from meshsim.envoy.hops import Hop, HopLog
 from meshsim.envoy.local_reply import Form, LocalReply
-from meshsim.envoy.manager_headers import Place, complete_response, early_answer, prepare_request
+from meshsim.envoy.manager_headers import Place, complete_response, early_answer, expects_go_on, prepare_request
 from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream, StreamInfo
 from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import End, Head, MessageReader, Part, Wire, body_parts
+from meshsim.envoy.tracing import Observer
+from meshsim.envoy.wire import LINGER_NS, End, Head, MessageReader, Part, Wire, body_parts
 
-_BAD_REQUEST, _FORBIDDEN = 400, 403
+_BAD_REQUEST = 400
+#: Refusals behind which a connection ends, whatever the request says: 403 for an upgrade, 426 for HTTP/1.0.
+_LAST_ANSWERS = frozenset((403, 426))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,30 @@ class ManagerHost:
     limit_bytes: int
     place: Place
     forms: ReplyForms | None
+    tracing: Observer | None
+    hops: HopLog
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How long a connection goes on: so many requests, so long (ns), 0 for ever.
+
+    ``linger_ns`` is Envoy's ``delayed_close_timeout``: how long a server waits for a client that may still be sending.
+    """
+
+    requests: int
+    duration_ns: int
+    linger_ns: int
+
+    @classmethod
+    def of(cls, config: HttpConnectionManager) -> ConnectionLimits:
+        """Read the limits off a configuration."""
+        common, linger_ns = config.common_http_protocol_options, config.delayed_close_timeout
+        return cls(
+            (common.max_requests_per_connection if common else None) or 0,
+            (common.max_connection_duration if common else None) or 0,
+            LINGER_NS if linger_ns is None else linger_ns,
+        )
 
 
 class ServerConnection:
@@ -59,10 +94,15 @@ class ServerConnection:
         self._stream: Stream | None = None
         self._timers: StreamTimers | None = None
         self._reader: MessageReader | None = None
-        self._close_wanted = False
+        self._close_wanted = self._ended_by_close = self._http10 = self._reading = False
+        self._since_ns = host.thread.now_ns
+        self._requests = 0
+        self._limits = ConnectionLimits.of(config)
         self._rules = HeadRules.of(config)
         self._survives_bad_requests = _survives_bad_requests(config)
-        self._trailers = bool(config.http_protocol_options and config.http_protocol_options.enable_trailers)
+        http1 = config.http_protocol_options
+        self._accepts_http10 = bool(http1 and http1.accept_http_10)
+        self._trailers = bool(http1 and http1.enable_trailers)
         self._unread: list[Part] = []
         socket.reader = self
 
@@ -77,7 +117,29 @@ class ServerConnection:
                 self._unread += parts
                 return
             self._reader = MessageReader(self, self._trailers, http2=self._socket.http2)
-        self._unread = self._reader.read(parts)
+        self._reading = True
+        try:
+            self._unread = self._reader.read(parts)
+        finally:
+            self._reading = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next request would be served at once."""
+        return self._stream is None and not self._unread and not self._socket.closed
+
+    def on_read_told(
+        self,
+        parts: list[Part],
+        filters: Callable[[Match | None], Sequence[HttpFilter]],
+        request_id: Callable[[], bytes],
+    ) -> None:
+        """Take a request whose filters have done something already, and which has its id."""
+        host, self._host = self._host, replace(self._host, filters=filters, request_id=request_id)
+        try:
+            self.on_read(parts)
+        finally:
+            self._host = host
 
     def on_close(self) -> None:
         """Cut the stream that is open."""
@@ -90,17 +152,25 @@ class ServerConnection:
         """Begin a stream."""
         self._host.stats.add("downstream_rq_total")
         headers = codec2.request_from_wire(head) if self._socket.http2 else request_from_wire(head, self._rules)
-        self._close_wanted = (headers.get(b"connection") or b"").lower() == b"close"
+        self._http10 = not self._socket.http2 and head.protocol != b"HTTP/1.1"
+        self._requests += 1
+        if not self._socket.http2:
+            self._close_wanted = ends_connection(head) or self._requests == self._limits.requests
         answer = self._codec_answer(head)
         if answer is not None:
             headers = HeaderMap(kind=Kind.REQUEST)  # what cannot be read is nothing
         else:
+            self._tell_to_go_on(headers)
             answer = self._early_answer(headers)
         info = self._info()
-        info.protocol = head.protocol.decode()
+        info.protocol = "HTTP/1.0" if self._http10 else head.protocol.decode()
         if answer is None:
             self._welcome(headers, info)
-            self._open(headers, end, info, self._host.route(headers)).receive_headers(headers, end)
+            routed, tracing = self._host.route(headers), self._host.tracing
+            traced = tracing.begin(headers, routed.match.route if routed.match else None) if tracing else None
+            stream = self._open(headers, end, info, routed)
+            stream.traced = traced
+            stream.receive_headers(headers, end)
         else:
             self._open(headers, end, info, Routed()).reply(answer)
 
@@ -114,25 +184,39 @@ class ServerConnection:
 
     def _early_answer(self, headers: HeaderMap) -> LocalReply | None:
         """Answer what the connection manager refuses."""
-        answer = early_answer(headers, self._config, self._host.place.port)
-        if answer is not None and answer.status == _FORBIDDEN:
+        answer = early_answer(headers, self._config, self._host.place.port, old=self._http10)
+        if answer is not None and answer.status in _LAST_ANSWERS:
             self._close_wanted = True
         return answer
 
+    def _tell_to_go_on(self, headers: HeaderMap) -> None:
+        """Tell a client that waits for it to go on, unless this is left to the upstream."""
+        if expects_go_on(headers) and not self._config.proxy_100_continue:
+            headers.remove(b"expect")
+            self._send_informational(100)
+
+    def pass_informational(self, status: int) -> None:
+        """Pass on a word of the upstream's, where it is the upstream that gives it."""
+        if self._config.proxy_100_continue:
+            self._send_informational(status)
+
+    def _send_informational(self, status: int) -> None:
+        self._socket.write(Head((), status=status))
+        self._host.stats.add("downstream_rq_completed")
+        self._host.stats.add_status("downstream_rq", status)
+
     def _welcome(self, headers: HeaderMap, info: StreamInfo) -> None:
-        """Make of a request's headers what filters see; a client that waits for it is told to go on."""
-        if (headers.get(b"expect") or b"").lower() == b"100-continue":
-            self._socket.write(Head((), status=100))
-            self._host.stats.add("downstream_rq_1xx")
+        """Make of a request's headers what filters see."""
         place, request_id = self._host.place, self._host.request_id()
         address = prepare_request(headers, self._config, info.source[0], place, request_id)
         if address is not None:
-            info.source = (address, 0)
+            info.peer, info.source = info.source, (address, 0)
 
     def _open(self, headers: HeaderMap, end: bool, info: StreamInfo, routed: Routed) -> Stream:
         limit = max(self._host.limit_bytes, (routed.match and routed.match.buffer_limit) or 0)
         stream = self._stream = Stream(self, info, self._host.filters(routed.match), limit, routed)
         stream.request_headers, stream.request_complete = headers, end
+        self._note_end(stream, end)
         self._timers = StreamTimers(stream, self._host.thread, StreamLimits.of(self._config, routed.match))
         self._timers.begin()
         return stream
@@ -140,14 +224,20 @@ class ServerConnection:
     def data(self, data: BodyBuffer, end: bool) -> None:
         """Take a piece of the request's body."""
         if self._stream:
+            self._note_end(self._stream, end)
             self._stream.receive_data(data, end)
             self._moved()
 
     def trailers(self, trailers: HeaderMap) -> None:
         """Take the request's trailers."""
         if self._stream:
+            self._note_end(self._stream, True)
             self._stream.receive_trailers(trailers)
             self._moved()
+
+    def _note_end(self, stream: Stream, end: bool) -> None:
+        if end:
+            stream.info.request_end_ns = self._host.thread.now_ns
 
     def _moved(self) -> None:
         """Something has gone in or out."""
@@ -162,10 +252,14 @@ class ServerConnection:
 
     def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
         """Complete the response's headers and write them; an unfinished request closes the connection."""
-        unfinished = not stream.request_complete and not self._socket.http2
-        self._close_wanted = self._close_wanted or unfinished
-        date = self._host.date()
-        complete_response(headers, self._config, stream.request_headers, date, close=self._close_wanted)
+        if not self._socket.http2 and not self._close_wanted:
+            self._close_wanted = not stream.request_complete or self._has_lasted()
+        self._ended_by_close = self._writes_http10 and not end and b"content-length" not in headers
+        self._close_wanted = self._close_wanted or self._ended_by_close
+        lasts = False if self._close_wanted else True if self._http10 else None
+        complete_response(headers, self._config, stream.request_headers, self._host.date(), lasts=lasts)
+        if stream.traced:
+            stream.traced.finish(headers)
         status = int(headers.get(b":status") or 0)
         stream.info.code = status
         self._moved()
@@ -174,7 +268,17 @@ class ServerConnection:
         if self._socket.http2:
             self._socket.write(codec2.response_to_wire(headers, end))
         else:
-            self._socket.write(response_to_wire(headers, end, to_head=stream.is_head))
+            self._socket.write(response_to_wire(headers, end, to_head=stream.is_head, http10=self._writes_http10))
+
+    @property
+    def _writes_http10(self) -> bool:
+        """Whether a client of HTTP/1.0 is answered in kind; one that is refused is not."""
+        return self._http10 and self._accepts_http10
+
+    def _has_lasted(self) -> bool:
+        """Whether the connection has gone on for long enough."""
+        limit_ns = self._limits.duration_ns
+        return limit_ns > 0 and self._host.thread.now_ns - self._since_ns >= limit_ns
 
     def replying(self, reply: LocalReply) -> None:
         """A reply of 400 says that the messages on the connection cannot be trusted."""
@@ -198,17 +302,43 @@ class ServerConnection:
 
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Close, or make room for the next stream."""
-        stream.info.ended_ns = self._host.thread.now_ns
+        info = stream.info
+        info.ended_ns = self._host.thread.now_ns
+        self._host.hops.add(self._hop(stream))
         if self._timers:
             self._timers.end()
         if reset and self._socket.http2:
             self._socket.cut()
         elif reset or self._close_wanted:
-            self._socket.linger()
+            self._end_connection(at_once=not reset and (self._ended_by_close or self._has_read(stream)))
         self._stream = None
         if self._unread and not self._socket.closed:
             unread, self._unread = self._unread, []
             self._host.thread.post(lambda: self.on_read(unread))
+
+    def _has_read(self, stream: Stream) -> bool:
+        """Whether the whole request had been read when its answer was made."""
+        return stream.request_complete and not self._reading
+
+    def _end_connection(self, *, at_once: bool) -> None:
+        """Close, or leave it for a while to the client, who may still be sending."""
+        if at_once or not self._limits.linger_ns:
+            self._socket.close()
+        else:
+            self._socket.linger(self._limits.linger_ns)
+
+    def _hop(self, stream: Stream) -> Hop:
+        info = stream.info
+        return Hop(
+            info.started_ns,
+            info.ended_ns - info.started_ns,
+            self._host.thread.name,
+            info.listener.name,
+            (stream.route.cluster or "") if stream.route and info.upstream else "",
+            info.code or 0,
+            ",".join(info.flags),
+            info.bytes_sent,
+        )
 
 
 def _survives_bad_requests(config: HttpConnectionManager) -> bool:

@@ -100,8 +100,12 @@ class GrpcCall:
     def upstream_chosen(self, address: Address) -> None:
         """Nothing depends on the host."""
 
+    def upstream_informational(self, status: int) -> None:
+        """Nobody waits for a word before the answer."""
+
     def upstream_headers(self, headers: HeaderMap, end: bool) -> None:
         """Take the headers."""
+        self._cluster.count_answer(as_number(headers.get(b":status")) or 0)
         if self._half_closed_ns >= 0:
             elapsed_ms = (self._now_ns() - self._half_closed_ns) // 1_000_000
             headers.put(b"x-envoy-upstream-service-time", b"%d" % elapsed_ms)
@@ -146,6 +150,7 @@ class GrpcCall:
         if self._begun:
             self._break(_INTERNAL, failure.details)
             return
+        self._cluster.count_failure(failure)
         headers, _ = LocalReply(failure.status, failure.body, failure.details).compose(grpc=True)
         self._take_headers(headers, True, failure.details)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
+from meshsim.abi.shim.blocks import MapRules, encode_block, entries_of
+
 Pair = tuple[bytes, bytes]
 
 _MAX_DIGITS = 18
@@ -44,6 +46,12 @@ class Kind(Enum):
     RESPONSE = frozenset(_BOTH.split() + _RESPONSE.split())
     TRAILERS = frozenset((b"grpc-message", b"grpc-status"))
 
+    #: How maps of this kind treat names.
+    rules: MapRules
+
+    def __init__(self, once: frozenset[bytes]) -> None:
+        self.rules = MapRules(once, host_is_authority=b":authority" in once)
+
 
 def as_number(value: bytes | None) -> int | None:
     """Read a header's value as a whole number that fits 63 bits; None for anything else.
@@ -73,14 +81,24 @@ class HeaderMap:
     (b'3', 3)
     """
 
-    __slots__ = ("_pairs", "_pseudo", "kind")
+    __slots__ = ("_block", "_entries", "_pseudo", "_stale", "kind")
 
     def __init__(self, pairs: Iterable[Pair] = (), kind: Kind = Kind.TRAILERS) -> None:
         self.kind = kind
-        self._pairs: list[Pair] = []
+        self._entries: list[Pair] = []
         self._pseudo = 0
+        #: The map as bytes, while nothing has changed since it was made; and whether these are newer than the entries.
+        self._block: bytes | None = None
+        self._stale = False
         for key, value in pairs:
             self.add(key, value)
+
+    @property
+    def _pairs(self) -> list[Pair]:
+        if self._stale:
+            self._stale = False
+            self._entries[:] = entries_of(self._block or b"")
+        return self._entries
 
     def pairs(self) -> list[Pair]:
         """Every entry, in order (the map's own list: copy it before changing the map)."""
@@ -89,8 +107,31 @@ class HeaderMap:
     def copy(self) -> HeaderMap:
         """An independent map with the same entries."""
         twin = HeaderMap(kind=self.kind)
-        twin._pairs, twin._pseudo = self._pairs.copy(), self._pseudo
+        twin._entries, twin._pseudo = self._entries.copy(), self._pseudo
+        twin._block, twin._stale = self._block, self._stale
         return twin
+
+    # -- as bytes, for :mod:`meshsim.abi.shim` ---
+
+    @property
+    def rules(self) -> MapRules:
+        """How the map treats names."""
+        return self.kind.rules
+
+    def block(self) -> bytes | None:
+        """The map as bytes; None for one that holds what it would not have taken."""
+        if self._block is None:
+            if self.kind is Kind.REQUEST and any(key == b"host" for key, _ in self._entries):
+                return None
+            self._block = encode_block(self._entries)
+        return self._block
+
+    def adopt(self, block: bytes) -> None:
+        """Become what these bytes say; they are taken apart when somebody looks."""
+        self._block, self._stale = block, True
+        self._pseudo = int.from_bytes(block[4:8], "little")
+
+    # -- look-up and change ---
 
     def get(self, key: bytes) -> bytes | None:
         """The first value of a key, or None."""
@@ -111,7 +152,8 @@ class HeaderMap:
         if key in self.kind.value:
             for i, (name, old) in enumerate(self._pairs):
                 if name == key:
-                    self._pairs[i] = key, old + b"," + value if old and value else old or value
+                    self._block = None
+                    self._entries[i] = key, old + b"," + value if old and value else old or value
                     return
         self._insert(key, value)
 
@@ -119,11 +161,12 @@ class HeaderMap:
         return b":authority" if key == b"host" and self.kind is Kind.REQUEST else key
 
     def _insert(self, key: bytes, value: bytes) -> None:
+        pairs, self._block = self._pairs, None
         if key[:1] == b":":
-            self._pairs.insert(self._pseudo, (key, value))
+            pairs.insert(self._pseudo, (key, value))
             self._pseudo += 1
         else:
-            self._pairs.append((key, value))
+            pairs.append((key, value))
 
     def replace(self, key: bytes, value: bytes) -> None:
         """Set a key to one value, at the end: what a guest's or a configuration's change does."""
@@ -134,7 +177,8 @@ class HeaderMap:
         """Set a key to one value, where it stands: what Envoy itself does with well-known headers."""
         for i, (name, _) in enumerate(self._pairs):
             if name == key:
-                self._pairs[i] = key, value
+                self._entries[i] = key, value
+                self._block = None
                 return
         self._insert(key, value)
 
@@ -142,9 +186,18 @@ class HeaderMap:
         """Remove every entry of a key."""
         key = self._name(key)
         kept = [pair for pair in self._pairs if pair[0] != key]
+        if len(kept) == len(self._entries):
+            return
         if key[:1] == b":":
-            self._pseudo -= len(self._pairs) - len(kept)
-        self._pairs[:] = kept
+            self._pseudo -= len(self._entries) - len(kept)
+        self._entries[:] = kept
+        self._block = None
+
+    def assign(self, pairs: Iterable[Pair]) -> None:
+        """Become a map of these entries, which are in order already."""
+        self._entries[:] = pairs
+        self._pseudo = sum(key[:1] == b":" for key, _ in self._entries)
+        self._block, self._stale = None, False
 
     def byte_size(self) -> int:
         """Bytes of all keys and values."""
@@ -163,7 +216,7 @@ class HeaderMap:
         return iter(self._pairs)
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return int.from_bytes(self._block[:4], "little") if self._stale and self._block else len(self._entries)
 
     def __repr__(self) -> str:
         return f"HeaderMap({self._pairs!r})"

@@ -6,6 +6,7 @@ and only there they are made: exactly those that Envoy's codec and the replay's 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from meshsim.envoy.wire import Data, End, Head, Part
 
 _LINE_END = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
+_VERSION = re.compile(rb"HTTP/\d\.\d")
 #: What stands for a head that is no HTTP: a codec refuses it.
 _UNREADABLE = Head(((b"content-length", b"?"),))
 
@@ -95,6 +97,7 @@ class PartReader:
     _data: bytearray = field(default_factory=bytearray)
     _left: int = 0
     _chunked: bool = False
+    _until_close: bool = False
     _broken: bool = False
 
     def feed(self, data: bytes) -> list[Part]:
@@ -106,6 +109,8 @@ class PartReader:
         return parts
 
     def _next(self) -> Part | None:
+        if self._until_close:
+            return Data(self._take(len(self._data))) if self._data else None
         if self._left:
             piece = self._take(min(self._left, len(self._data)))
             self._left -= len(piece)
@@ -125,6 +130,7 @@ class PartReader:
         self._broken = head is _UNREADABLE
         if not self.bodiless(head):
             self._chunked = head.chunked
+            self._until_close = bool(head.status) and head.value(b"content-length") is None and not head.chunked
             self._left = 0 if head.chunked else as_number(head.value(b"content-length")) or 0
         return head
 
@@ -164,7 +170,7 @@ def _head(text: bytes) -> Head:
     if len(words) < 3 or pairs is None:
         return _UNREADABLE
     if not words[0].startswith(b"HTTP/"):
-        return Head(pairs, words[0], words[1], protocol=words[2]) if words[2].startswith(b"HTTP/1.") else _UNREADABLE
+        return Head(pairs, words[0], words[1], protocol=words[2]) if _VERSION.fullmatch(words[2]) else _UNREADABLE
     return Head(pairs, status=int(words[1]), protocol=words[0]) if words[1].isdigit() else _UNREADABLE
 
 

@@ -51,6 +51,7 @@ class Listener:
     chain: Sequence[NetworkUse]
     loggers: list[Logger]
     address: Address
+    chain_name: str = ""
 
     def accept(self, client: Thread, worker: int | None = None, *, http2: bool = False) -> Socket:
         """Make a connection; return the client's end."""
@@ -67,7 +68,16 @@ class Listener:
     def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
         connection = self.envoy.next_connection_id()
         source = ("127.0.0.1", 40_000 + connection)
-        return lambda: StreamInfo(host.thread.now_ns, source, self.address, connection, self.config)
+        around = self.envoy.surroundings(host)
+        return lambda: StreamInfo(
+            host.thread.now_ns,
+            source,
+            self.address,
+            connection,
+            self.config,
+            filter_chain=self.chain_name,
+            surroundings=around,
+        )
 
     # -- connections of bytes ---
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from meshsim.envoy.config.bootstrap import Bootstrap
-from meshsim.envoy.config.examine import Examination, Wanted
+from meshsim.envoy.config.examine import Examination, Wanted, rediscovered
 from meshsim.envoy.config.sources import Sources
+from meshsim.envoy.discovery import Discovered
 from meshsim.errors import ConfigError
 
 Severity = Literal["refused", "not modelled", "unusable", "inert"]
@@ -105,6 +106,21 @@ def parse_bootstrap(
     return examination.bootstrap(sources, ignore_unmodelled=ignore_unmodelled)
 
 
+def load_discovered(path: str, source: str, base_dir: Path) -> Discovered:
+    """Return what a file that extensions are discovered in holds, when its content is that of ``source``.
+
+    Raises
+    ------
+    ConfigError
+        There is no such file.
+    """
+    content = _content(source, base_dir)
+    if content is None:
+        raise ConfigError("no such file", source, "an update's source lies beside the bootstrap")
+    extensions, wanted = rediscovered(content, path)
+    return Discovered(path, extensions, read_sources(wanted, base_dir))
+
+
 def check_bootstrap(path: str | Path, *, environment: Mapping[str, str] | None = None) -> Report:
     """Return all that is to be known about a bootstrap: what is wrong with it, and what meshsim leaves out."""
     try:
@@ -150,8 +166,11 @@ def _text(path: Path) -> str:
 def _content(name: str, base_dir: Path) -> bytes | None:
     """Return a file's bytes; None when there is no such file, nothing for a folder, as for Envoy."""
     for path in (base_dir / name, Path(name)):
-        if path.is_file():
-            return path.read_bytes()
-        if path.is_dir():
-            return b""
+        try:
+            if path.is_file():
+                return path.read_bytes()
+            if path.is_dir():
+                return b""
+        except (OSError, ValueError):
+            continue  # a name that no file can have, or a file that is not for us
     return None

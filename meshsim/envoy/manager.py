@@ -24,6 +24,7 @@ from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed, find_route
 from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.tracing import Observer
 from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Wire
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from meshsim.envoy.proxy import Envoy
 
 _DEFAULT_LIMIT_BYTES = 1 << 20
+
+
+#: Makes a plugin's filter for a stream; None when the stream does without.
+WasmFilterMaker = Callable[[PluginUse, ThreadHost], HttpFilter | None]
 
 
 @dataclass(eq=False, slots=True)
@@ -54,25 +59,37 @@ class Manager:
         return ManagerHost(
             host.thread,
             envoy.process.stats.scope(f"http.{self.config.stat_prefix}"),
-            lambda match: self._filters(host, match),
+            lambda match: self.filters(host, match, self._wasm_filter),
             self._route,
             envoy.new_request_id,
             envoy.http_date(host.thread),
             _DEFAULT_LIMIT_BYTES if limit is None else limit,
             Place(envoy.local_address, self.address[1], envoy.bootstrap.node),
             self._forms(),
+            self._observer(),
+            envoy.hops,
         )
 
     def _forms(self) -> ReplyForms | None:
         config = self.config.local_reply_config
         return ReplyForms(config, self.envoy.bootstrap.sources.bytes_of) if config else None
 
+    def _observer(self) -> Observer | None:
+        config, process = self.config.tracing, self.envoy.process
+        if config is None:
+            return None
+        stats = process.stats.scope(f"http.{self.config.stat_prefix}")
+        routers = (http_filter.typed_config for http_filter in self.config.http_filters)
+        spawns = any(isinstance(router, RouterConfig) and router.start_child_span for router in routers)
+        return Observer(config, self.listener, stats, process.random, spawns=spawns)
+
     def _route(self, headers: HeaderMap) -> Routed:
         if self.config.route_config is None:
             return Routed()
         return find_route(self.config.route_config, headers, self.envoy.process.random("routes"))
 
-    def _filters(self, host: ThreadHost, match: Match | None) -> list[HttpFilter]:
+    def filters(self, host: ThreadHost, match: Match | None, wasm_filter: WasmFilterMaker) -> list[HttpFilter]:
+        """Make a stream's filters, as its route has them."""
         filters: list[HttpFilter] = []
         host.thread.spend(self.envoy.process.costs.request_ns)
         for config, use in self.uses:
@@ -81,7 +98,7 @@ class Manager:
             if use is None and config.config_discovery is not None:
                 filters.append(MissingFilter())
             elif use is not None:
-                wasm = self._wasm_filter(use, host)
+                wasm = wasm_filter(use, host)
                 if wasm is not None:
                     filters.append(wasm)
             elif isinstance(config.typed_config, RouterConfig | None):

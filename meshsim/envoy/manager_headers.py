@@ -17,7 +17,7 @@ from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.normalisation import normalise_host, normalise_path
 from meshsim.errors import NotModelled
 
-_HOP_BY_HOP = (b"connection", b"upgrade", b"transfer-encoding", b"keep-alive", b"proxy-connection", b"expect")
+_HOP_BY_HOP = (b"connection", b"upgrade", b"transfer-encoding", b"keep-alive", b"proxy-connection")
 _HOP_BY_HOP_RESPONSE = (b"connection", b"upgrade", b"transfer-encoding", b"proxy-connection")
 
 #: Request headers that only a trusted neighbour may set.
@@ -35,13 +35,26 @@ _EDGE = (
 ).split()
 
 _SCHEMES = (b"http", b"https")
+_UPGRADE_REQUIRED = 426
 
 
-def early_answer(headers: HeaderMap, config: HttpConnectionManager, port: int) -> LocalReply | None:
+def expects_go_on(headers: HeaderMap) -> bool:
+    """Whether a client waits for a word before it sends a body."""
+    return (headers.get(b"expect") or b"").lower() == b"100-continue"
+
+
+def early_answer(
+    headers: HeaderMap, config: HttpConnectionManager, port: int, *, old: bool = False
+) -> LocalReply | None:
     """Bring path and host to their forms; answer what the connection manager does not hand to the filters.
 
-    ``port`` is the listener's. None is the result for all other requests.
+    ``port`` is the listener's, ``old`` says that this is HTTP/1.0. None is the result for all other requests.
     """
+    http1 = config.http_protocol_options
+    if old and not (http1 and http1.accept_http_10):
+        return LocalReply(_UPGRADE_REQUIRED, b"Upgrade Required", "low_version")
+    if old and http1 and http1.default_host_for_http_10 and b":authority" not in headers:
+        headers.add(b":authority", http1.default_host_for_http_10.encode())
     path = headers.get(b":path") or b""
     if b":authority" not in headers:
         return LocalReply(400, details="missing_host_header")
@@ -168,9 +181,12 @@ def _set_request_id(headers: HeaderMap, config: HttpConnectionManager, edge: boo
 
 
 def complete_response(
-    headers: HeaderMap, config: HttpConnectionManager, request: HeaderMap, date: bytes, *, close: bool
+    headers: HeaderMap, config: HttpConnectionManager, request: HeaderMap, date: bytes, *, lasts: bool | None = None
 ) -> None:
-    """Change a response's headers after the filters have seen them; ``close`` says that the connection ends."""
+    """Change a response's headers after the filters have seen them.
+
+    ``lasts`` is None when nothing need be said about the connection, else whether it goes on.
+    """
     if b"date" not in headers:
         headers.add(b"date", date)
     server = (config.server_name or "envoy").encode()
@@ -184,8 +200,8 @@ def complete_response(
         headers.put(b"x-request-id", request[b"x-request-id"])
     if config.via:
         _append(headers, b"via", config.via, b", ")
-    if close:
-        headers.put(b"connection", b"close")
+    if lasts is not None:
+        headers.put(b"connection", b"keep-alive" if lasts else b"close")
 
 
 def _append(headers: HeaderMap, key: bytes, value: str, joiner: bytes) -> None:

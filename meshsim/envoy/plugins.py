@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,11 +21,12 @@ from meshsim.abi.constants import BufferType, FailState, HeaderMapType, LogLevel
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.ports import Buffer, ContextHost, HeaderMap, NoStream
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.traps import by_plugin
 from meshsim.envoy.attributes import plugin_attribute
 from meshsim.envoy.buffer import ReadOnlyBuffer
 from meshsim.envoy.config.core import Node
 from meshsim.envoy.config.wasm import PluginConfig
-from meshsim.errors import ModuleError
+from meshsim.errors import MeshsimError, ModuleError, NotModelled
 
 if TYPE_CHECKING:
     from meshsim.envoy.process import Process, ThreadHost
@@ -63,7 +65,8 @@ class PluginSpec:
         vm_configuration = vm.configuration_bytes if vm else b""
         runtime = vm.runtime if vm else ""
         restrictions = config.model_dump_json(include={"capability_restriction_config"})
-        vm_key = _digest(vm_id, vm_configuration, code, json.dumps(sorted(environment.items())), runtime, restrictions)
+        variables = json.dumps(sorted(environment.items()))
+        vm_key = _digest(vm_id, vm_configuration, _digest_of_code(code), variables, runtime, restrictions)
         plugin = Plugin(
             config.name,
             config.root_id,
@@ -101,6 +104,12 @@ def _digest(*parts: str | bytes) -> str:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         hasher.update(len(data).to_bytes(8, "little") + data)
     return hasher.hexdigest().upper()
+
+
+@lru_cache(maxsize=16)
+def _digest_of_code(code: bytes) -> bytes:
+    """Many Envoys of a mesh run the same modules of megabytes; the digest of each is wanted for every plugin."""
+    return sha256(code).digest()
 
 
 class PluginRefused(Exception):
@@ -161,6 +170,7 @@ class Vm:
     kind: str
     thread: str
     vm_id: str
+    key: str
     users: int = 0
 
 
@@ -201,9 +211,13 @@ class ThreadPlugin:
             self._root_host.shown = None
 
     def new_stream_context(self, host: ContextHost) -> Context:
-        """Make a stream context; :meth:`release` when the stream ends."""
-        self.streams += 1
+        """Make a stream context, which takes time; :meth:`release` when the stream ends."""
         self._host.thread.spend(self._host.process.costs.filter_ns)
+        return self.add_context(host)
+
+    def add_context(self, host: ContextHost) -> Context:
+        """Make a stream context whose time is charged elsewhere."""
+        self.streams += 1
         return self.wasm.add_context(self.spec.plugin, host, self.root)
 
     def release(self) -> None:
@@ -314,7 +328,7 @@ class PluginTable:
         base = self._bases.get(spec.vm_key) or self._make_base(spec, main)
         if base is None or not self._try_in_canary(base, spec, main):
             self._refuse(spec, main, had_vm=bool(spec.code), base=base)
-        if spec not in self.loaded:
+        if all(other.plugin.key != spec.plugin.key for other in self.loaded):
             self.loaded.append(spec)
             if not everywhere:
                 self.main_only.add(spec.plugin.key)
@@ -335,7 +349,7 @@ class PluginTable:
         self._process.vm_created(main, "Base", spec.runtime)
         code = self._load_code(spec, main)
         if code is not None:
-            vm = Vm(main.new_wasm(code, spec), "base", main.thread.name, spec.vm_id)
+            vm = Vm(main.new_wasm(code, spec), "base", main.thread.name, spec.vm_id, spec.vm_key)
             main.thread.spend(self._process.costs.base_vm_ns(len(spec.code), first=not self._bases))
             if vm.wasm.initialize():
                 base = self._bases[spec.vm_key] = Base(spec, code, vm)
@@ -347,22 +361,37 @@ class PluginTable:
         return None
 
     def _load_code(self, spec: PluginSpec, main: ThreadHost) -> Code | None:
-        reason = ""
-        try:
-            if spec.runtime not in RUNTIMES:
-                raise ModuleError("")
-            facts = self._process.parse(spec.code)
-            Code.check_version(facts)
-        except ModuleError as error:
-            reason = error.what if "ABI" in error.what or not error.what else "Failed to parse corrupted Wasm module"
-        else:
+        """Find the module compiled, or compile it; None, and Envoy's words, when that cannot be."""
+        if spec.runtime in RUNTIMES:
             try:
-                return Code.of(self._process.compile(spec.code))
-            except ModuleError:
-                reason = "Failed to load Wasm bytecode"
-        for text in filter(None, (reason, "Failed to load Wasm code")):
+                return self._told(Code.of(self._process.compile(spec.code), self._process.dialect), main)
+            except (ModuleError, NotModelled) as error:
+                refused = error
+        else:
+            refused = ModuleError("")
+        for text in filter(None, (self._reason(spec, refused), "Failed to load Wasm code")):
             main.report(LogLevel.ERROR, f"Wasm VM failed {text}")
         return None
+
+    def _told(self, code: Code, main: ThreadHost) -> Code:
+        """Name the imports of a module that this host has not."""
+        if code.unimplemented:
+            names = ", ".join(code.unimplemented)
+            main.report(LogLevel.WARN, f"Host functions that Envoy has not, each answers 12 (unimplemented): {names}")
+        return code
+
+    def _reason(self, spec: PluginSpec, refused: MeshsimError) -> str:
+        """Say as Envoy does why there is no code: it reads the module and its ABI version before it compiles."""
+        if spec.runtime not in RUNTIMES:
+            return ""
+        try:
+            Code.check_version(self._process.parse(spec.code), self._process.dialect)
+        except ModuleError as error:
+            return error.what if "ABI" in error.what else "Failed to parse corrupted Wasm module"
+        if isinstance(refused, NotModelled):
+            by_plugin(refused, spec.plugin)
+            raise refused
+        return "Failed to load Wasm bytecode"
 
     def _try_in_canary(self, base: Base, spec: PluginSpec, main: ThreadHost) -> bool:
         """Start and configure the plugin in a clone that is then thrown away; the outcome is kept."""
@@ -370,7 +399,7 @@ class PluginTable:
         if known is not None:
             return known
         wasm = self._clone(base, spec, main)
-        canary = ThreadPlugin(spec, Vm(wasm, "canary", main.thread.name, spec.vm_id), main)
+        canary = ThreadPlugin(spec, Vm(wasm, "canary", main.thread.name, spec.vm_id, spec.vm_key), main)
         for step, what in ((canary.start, "start base Wasm"), (canary.configure, "configure base Wasm plugin")):
             if not step():
                 wasm.fail(FailState.START_FAILED, f"Failed to {what}")
@@ -411,9 +440,21 @@ class PluginTable:
 
     def new_local_vm(self, spec: PluginSpec, host: ThreadHost) -> Vm:
         """Clone a base VM for a thread."""
-        vm = Vm(self._clone(self._bases[spec.vm_key], spec, host), "local", host.thread.name, spec.vm_id)
+        vm = Vm(self._clone(self._bases[spec.vm_key], spec, host), "local", host.thread.name, spec.vm_id, spec.vm_key)
         self._process.vms.append(vm)
         return vm
+
+    def forget(self, spec: PluginSpec) -> None:
+        """Take note that a plugin is not wanted any more."""
+        self.loaded = [other for other in self.loaded if other.plugin.key != spec.plugin.key]
+
+    def local_vm_gone(self, spec: PluginSpec, host: ThreadHost) -> None:
+        """Free a base VM that has no clone on any thread, and whose plugins are not wanted any more."""
+        base = self._bases.get(spec.vm_key)
+        if base is None or any(other.vm_key == spec.vm_key for other in self.loaded):
+            return
+        if not any(vm.key == spec.vm_key and vm.kind == "local" for vm in self._process.vms):
+            self._drop_base(base, host)
 
     def drop_bases(self, main: ThreadHost) -> None:
         """Free the base VMs, when no thread has a clone any more."""
@@ -426,10 +467,12 @@ class PluginUse:
 
     def __init__(self, spec: PluginSpec) -> None:
         self.spec = spec
+        #: What threads have instead, while the plugin is being replaced.
+        self.specs: dict[ThreadHost, PluginSpec] = {}
 
     def plugin_for_stream(self, host: ThreadHost) -> ThreadPlugin | None:
         """Return the thread's plugin as a new stream finds it: reloaded, when its policy is that; None when failed."""
-        plugin = host.plugin(self.spec)
+        plugin = host.plugin(self.specs.get(host, self.spec))
         if plugin is not None and plugin.wasm.fail_state is FailState.RUNTIME_ERROR:
             plugin = self._reloaded(plugin, host)
         return plugin if plugin is not None and not plugin.wasm.failed else None

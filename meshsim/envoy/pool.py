@@ -39,10 +39,15 @@ class _Idle:
 
 @dataclass(slots=True, eq=False)
 class Pool:
-    """The connections of one worker to one host; ``connect`` gives the near end of a new one, None when refused."""
+    """The connections of one worker to one host.
+
+    ``connect`` gives the near end of a new one, None when refused; each serves ``max_requests``, 0 for any number.
+    """
 
     thread: Thread
     connect: Callable[[], Socket | None]
+    max_requests: int = 0
+    _uses: dict[Socket, int] = field(default_factory=dict)
     _ready: list[Socket] = field(default_factory=list)
     _waiting: deque[Waiting] = field(default_factory=deque)
     _connecting: int = 0
@@ -64,11 +69,21 @@ class Pool:
             self._waiting.remove(request)
 
     def release(self, socket: Socket) -> None:
-        """Take a connection back whose exchange is over."""
+        """Take a connection back whose exchange is over; one that has served often enough is closed."""
+        if self.max_requests:
+            self._uses[socket] = self._uses.get(socket, 0) + 1
+            if self._uses[socket] == self.max_requests:
+                del self._uses[socket]
+                socket.close()
+                return
         socket.reader = _Idle()
         self._ready.append(socket)
         if self._waiting:
             self.thread.post(self._serve)
+
+    def take_idle(self) -> Socket | None:
+        """Give a connection that is ready and that nobody waits for, if there is one."""
+        return None if self._waiting else self._take_ready()
 
     def _take_ready(self) -> Socket | None:
         while self._ready:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from random import Random
+from typing import NamedTuple
 
 from meshsim.abi.callouts import Cancel, Done, HttpCall
 from meshsim.abi.constants import LogLevel
 from meshsim.abi.context import Context
+from meshsim.abi.dialect import Dialect
 from meshsim.abi.events import Event, LogLine
 from meshsim.abi.grpc import GrpcEvents, GrpcHandle, GrpcRequest
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
+from meshsim.abi.traps import by_plugin
 from meshsim.cost import CostModel
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.cluster import Cluster
@@ -25,6 +29,7 @@ from meshsim.envoy.names import resolve
 from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
 from meshsim.envoy.stats import Stats
 from meshsim.envoy.threads import Thread, Timer
+from meshsim.errors import GuestTrap
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Compiled, Engine, Limits, ModuleFacts, parse_module
 
@@ -36,6 +41,21 @@ _NEVER_MS = (1 << 32) - 1
 
 #: Virtual time 0 as a wall clock: 2026-01-01 00:00:00 UTC, in ns. An option of :class:`meshsim.Envoy`.
 DEFAULT_EPOCH_NS = 1_767_225_600_000_000_000
+
+
+class Failure(NamedTuple):
+    """A trap that failed a VM: when (virtual ns), on which thread, and which; the error names plugin and callback."""
+
+    thread: str
+    time_ns: int
+    error: GuestTrap
+
+
+def _ending(limits: Limits) -> Limits:
+    """The same limits; the deadline is added where nothing else would end a guest that loops."""
+    if limits.fuel_per_call is None and limits.deadline_s is None:
+        return replace(limits, deadline_s=DEADLINE_S)
+    return limits
 
 
 class Process:
@@ -52,13 +72,16 @@ class Process:
         node: Node | None = None,
         epoch_ns: int = DEFAULT_EPOCH_NS,
         limits: Limits | None = None,
+        dialect: Dialect = Dialect.ENVOY,
     ) -> None:
+        self.dialect = dialect
         self.kernel = kernel
         self.recorder = recorder
         self.costs = costs
         self.node = node or Node()
         self.epoch_ns = epoch_ns
-        self.limits = limits or Limits(deadline_s=DEADLINE_S)
+        self.limits = _ending(limits or Limits())
+        self.failures: list[Failure] = []
         self.stats = Stats()
         self.shared_data = SharedData()
         self.shared_queues = SharedQueues()
@@ -74,6 +97,10 @@ class Process:
     def random(self, name: str) -> Random:
         """Return a seeded stream of random numbers."""
         return self._streams.stream(name)
+
+    def use_streams(self, streams: Streams) -> None:
+        """Draw from other streams from now on."""
+        self._streams = streams
 
     def parse(self, code: bytes) -> ModuleFacts:
         """Read a module's facts."""
@@ -127,15 +154,22 @@ class ThreadHost:
 
     def new_wasm(self, code: Code, spec: PluginSpec) -> ProxyWasm:
         """Make a VM on this thread; nothing of the module has run yet."""
-        host = _VmHost(self, spec)
-        return ProxyWasm(
+        wasm = ProxyWasm(
             code,
-            host,
+            _VmHost(self, spec),
             RootHost(None, spec.vm_configuration),
             spec.vm_configuration,
             self.process.limits,
             spec.capabilities,
         )
+        wasm.on_fail.append(lambda: self._note_failure(wasm, spec))
+        return wasm
+
+    def _note_failure(self, wasm: ProxyWasm, spec: PluginSpec) -> None:
+        failures, trap = self.process.failures, wasm.trap
+        if trap is not None and not (failures and failures[-1].error is trap):
+            by_plugin(trap, spec.plugin)
+            failures.append(Failure(self.thread.name, self.thread.now_ns, trap))
 
     def load_plugins(self) -> None:
         """Make this thread's instance of every plugin that the main thread has loaded."""
@@ -177,6 +211,15 @@ class ThreadHost:
         plugin.wasm.shut_down_plugin(plugin.spec.plugin.key)
         self._leave(plugin.vm, plugin.spec)
 
+    def retire(self, spec: PluginSpec) -> None:
+        """End a plugin that is not wanted any more, when its last stream has ended."""
+        self.process.plugins.forget(spec)
+        plugin = self._plugins.pop(spec.plugin.key, None)
+        if plugin is not None:
+            plugin.replaced = True
+            if not plugin.streams:
+                self.drop(plugin)
+
     def _leave(self, vm: Vm, spec: PluginSpec) -> None:
         """A plugin does not need a VM any more; nobody does after the last one."""
         vm.users -= 1
@@ -188,6 +231,7 @@ class ThreadHost:
         self.process.vms.remove(vm)
         vm.wasm.close()
         self.process.vm_gone(self, spec.runtime)
+        self.process.plugins.local_vm_gone(spec, self)
 
     def shut_down(self) -> None:
         """Cut the connections and end every plugin, in both cases the last one first.
@@ -294,20 +338,57 @@ class ThreadHost:
 
 
 class _Meter:
-    """Charges what VMs do to their thread, by the cost profile."""
+    """Charges what VMs do to their thread, by the cost profile.
 
-    def __init__(self, thread: Thread, costs: CostModel) -> None:
+    Parts of a nanosecond are carried over, so that the sum does not depend on how a run is cut into pieces.
+    """
+
+    _FRACTION = 32
+    _PARTS = (1 << _FRACTION) - 1
+
+    def __init__(self, thread: Thread, costs: CostModel, epoch_ns: int) -> None:
         self._thread = thread
-        self._costs = costs
-        self._host_call_ns = costs.host_call_ns
+        self._epoch_ns = epoch_ns
+        self._callback_ns = costs.callback_ns
+        self._fuel_rate = round(costs.fuel_ns * (1 << self._FRACTION))
+        self._owed = 0
+        self.host_call_ns = costs.host_call_ns
+        self.clock_read_ns = costs.clock_read_ns
 
-    def callback(self, fuel: int) -> None:
+    def callback(self, fuel: int, callbacks: int = 1) -> None:
         """Charge for entering the module and coming back, and for the guest's own code."""
-        self._thread.spend(self._costs.callback_ns + self._costs.guest_ns(fuel))
+        self._thread.spend(self._callback_ns * callbacks)
+        self.guest(fuel)
+
+    def guest(self, fuel: int) -> None:
+        """Charge for the guest's own code."""
+        owed = self._owed + fuel * self._fuel_rate
+        self._owed = owed & self._PARTS
+        self._thread.spend(owed >> self._FRACTION)
 
     def host_call(self) -> None:
         """Charge for a host call."""
-        self._thread.spend(self._host_call_ns)
+        self._thread.spend(self.host_call_ns)
+
+    def host_calls(self, calls: int, readings: int) -> None:
+        """Charge for host calls and readings of a clock."""
+        self._thread.spend(calls * self.host_call_ns + readings * self.clock_read_ns)
+
+    def run(self, fuel: int, callbacks: int, calls: int, readings: int) -> None:
+        """Charge for a run of callbacks, with all that happened in it."""
+        owed = self._owed + fuel * self._fuel_rate
+        self._owed = owed & self._PARTS
+        self._thread.spent_ns += (
+            (owed >> self._FRACTION)
+            + self._callback_ns * callbacks
+            + calls * self.host_call_ns
+            + readings * self.clock_read_ns
+        )
+
+    @property
+    def wall_ns(self) -> int:
+        """The wall clock."""
+        return self._epoch_ns + self._thread.now_ns
 
 
 class _VmHost:
@@ -322,7 +403,9 @@ class _VmHost:
         self.shared_queues = process.shared_queues
         self.metric_values = process.metric_values
         self.log_level = int(LogLevel.TRACE)
-        self.meter = _Meter(host.thread, process.costs)
+        self.meter = _Meter(host.thread, process.costs, process.epoch_ns)
+        self.keeps_logs = process.recorder.level >= Level.ABI
+        self.hand_over = host.thread.hand_over if host.thread.turns else None
         self.record: Callable[[Event], None] | None = host.emit if process.recorder.level >= Level.ABI else None
         self.report = host.report
         self.now_ns = host.now_ns

@@ -6,31 +6,45 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from time import gmtime, strftime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
+from meshsim.abi.dialect import Dialect
 from meshsim.abi.events import Crossing
 from meshsim.cost import CostModel
+from meshsim.envoy.answers import Script
 from meshsim.envoy.assembly import Assembly, Enough, local_address
-from meshsim.envoy.client import Exchange
+from meshsim.envoy.balancing import balancer_of, hosts_of
+from meshsim.envoy.client import Exchange, parts_of
 from meshsim.envoy.cluster import Cluster, Listening
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
-from meshsim.envoy.config.cluster import LbEndpoint
 from meshsim.envoy.config.refusal import ConfigRefused
+from meshsim.envoy.discovery import Discovered, Discovery
+from meshsim.envoy.hops import HopLog
 from meshsim.envoy.listener import Listener
+from meshsim.envoy.load import ClosedLoop, Driven
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import Response
 from meshsim.envoy.plugins import PluginRefused, Vm
-from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process, ThreadHost
+from meshsim.envoy.process import DEFAULT_EPOCH_NS, Failure, Process, ThreadHost
+from meshsim.envoy.request_id import request_id
 from meshsim.envoy.requests import Request
-from meshsim.envoy.threads import Task, Thread
+from meshsim.envoy.scripted import ScriptedUpstream
+from meshsim.envoy.surroundings import Surroundings
+from meshsim.envoy.threads import Task, Thread, Turns
 from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 from meshsim.errors import ConfigError, MeshsimError
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Engine, Limits, shared_engine
 
+if TYPE_CHECKING:
+    from meshsim.envoy.express import Express
+    from meshsim.envoy.express.lane import Lane
+
 _MS = 1_000_000
+
+Interleave: TypeAlias = Literal["callback", "hostcall"]
 
 
 class AbiLine(NamedTuple):
@@ -69,8 +83,20 @@ class Envoy:
         Of every random number of the run.
     level : Level
         What is recorded.
+    limits : Limits, optional
+        How far guests may go: memory, fuel and wall-clock time of a call, what the host keeps for it. By default there
+        is no limit of fuel, as Envoy has none, and a guest that does not return within 30 s of real time ends the run
+        with :class:`~meshsim.errors.DeadlineExceeded`. A call that burns more than ``fuel_per_call`` fails its VM as a
+        trap does: the plugin's failure policy decides, other VMs go on.
     local_address : str
         The machine's address, which an edge proxy appends to ``x-forwarded-for`` for clients on the loopback interface.
+    interleave : {"callback", "hostcall"}
+        What is atomic to other threads. By default a whole callback; with ``"hostcall"`` threads hand over at each host
+        call, in order of virtual time and by lot of the ``seed`` in the same instant, so that modules race for shared
+        data as they do in Envoy. It costs some 10 us of real time a host call.
+    abi : {"envoy", "higress"}
+        Whose modules are taken: Envoy's, or also those of Higress, which Envoy itself refuses
+        (:mod:`meshsim.abi.dialect`).
     """
 
     def __init__(
@@ -85,7 +111,11 @@ class Envoy:
         epoch_ns: int = DEFAULT_EPOCH_NS,
         local_address: str = "127.0.0.1",
         limits: Limits | None = None,
+        interleave: Interleave = "callback",
+        abi: Dialect | str = Dialect.ENVOY,
     ) -> None:
+        if interleave not in get_args(Interleave):
+            raise MeshsimError(f"interleave: {interleave!r} is none of {', '.join(get_args(Interleave))}")
         self.bootstrap = bootstrap
         self.local_address = local_address
         self.kernel = Kernel()
@@ -99,13 +129,22 @@ class Envoy:
             node=bootstrap.node,
             epoch_ns=epoch_ns,
             limits=limits,
+            dialect=_dialect(abi),
         )
         self.process.make_clusters = self._make_clusters
-        self.main = ThreadHost(self.process, Thread("main", self.kernel))
-        self.workers = [ThreadHost(self.process, Thread(f"worker_{i}", self.kernel)) for i in range(concurrency)]
+        turns = Turns(self.kernel, self.process.random("turns")) if interleave == "hostcall" else None
+        self.main = ThreadHost(self.process, Thread("main", self.kernel, turns))
+        self.workers = [
+            ThreadHost(self.process, Thread(f"worker_{i}", self.kernel, turns)) for i in range(concurrency)
+        ]
         self.network: dict[Address, Listening] = {}
         self.listeners: list[Listener] = []
+        self.discovery = Discovery()
+        self._surroundings: dict[ThreadHost, Surroundings] = {}
+        self.hops = HopLog(self.recorder)
+        self._request_ids = self.process.random("request-id")
         self._client = Thread("client", self.kernel)
+        self._upstreams: dict[str, ScriptedUpstream] = {}
         self._connections = 0
         self._listening = False
         self._next_worker = 0
@@ -120,7 +159,10 @@ class Envoy:
         concurrency: int = 1,
         seed: int = 0,
         level: Level = Level.ABI,
+        limits: Limits | None = None,
         ignore_unmodelled: bool = False,
+        interleave: Interleave = "callback",
+        abi: Dialect | str = Dialect.ENVOY,
     ) -> Envoy:
         """Start an Envoy from a bootstrap: a path, or the YAML text itself.
 
@@ -135,7 +177,9 @@ class Envoy:
             bootstrap = parse_bootstrap(source, ignore_unmodelled=ignore_unmodelled)
         else:
             bootstrap = load_bootstrap(source, ignore_unmodelled=ignore_unmodelled)
-        envoy = cls(bootstrap, concurrency=concurrency, seed=seed, level=level)
+        envoy = cls(
+            bootstrap, concurrency=concurrency, seed=seed, level=level, limits=limits, interleave=interleave, abi=abi
+        )
         envoy.start()
         return envoy
 
@@ -171,16 +215,105 @@ class Envoy:
 
     def begin(self, request: Request, done: Callable[[Response], None], *, worker: int | None = None) -> None:
         """Send a request now; ``done`` is called with the reply, when the clock comes to it."""
+        exchange = Exchange(request, self._client, done)
+        connect = self._connector(request, worker)
+        self._client.post(lambda: exchange.begin(connect))
+
+    def drive(
+        self,
+        request: Request,
+        *,
+        count: int,
+        connections: int = 8,
+        heard: Callable[[Response], None] | None = None,
+    ) -> Driven:
+        """Send one request again and again, and run the clock until all are answered.
+
+        Each connection sends its next request as soon as it has an answer, as ``wrk`` does.
+
+        Parameters
+        ----------
+        request : Request
+            What to send; its ``at_ms`` is not looked at.
+        count : int
+            How many requests all connections send together.
+        connections : int
+            How many there are; each is dealt to a worker in turn.
+        heard : callable, optional
+            Called with every response.
+
+        Raises
+        ------
+        ConfigError
+            There is no such listener, or a number is not positive.
+        """
+        if count < 1 or connections < 1:
+            raise ConfigError(f"{count} requests over {connections} connections", remedy="both have to be positive")
+        load = ClosedLoop(request, count, self._client, self._connector(request), self.kernel.stop, heard, self._lane_of)
+        load.begin(connections)
+        self.kernel.run()
+        if load.answered < count:
+            raise MeshsimError(f"{count - load.answered} requests have no answer, and nothing is left to happen")
+        return load.result()
+
+    def _lane_of(self, request: Request, server: Socket) -> Lane | None:
+        """Return the lane of a request on a connection that is there; see :mod:`meshsim.envoy.express`."""
+        listener, writes = self.listener(request.listener), parts_of(request)
+        if self.express is None or listener is None or len(writes) > 1:
+            return None
+        return self.express.lane(listener, server.thread, tuple(writes[0][1]))
+
+    @cached_property
+    def express(self) -> Express | None:
+        """The ways of requests whose course is known; None when each call into a module is wanted."""
+        from meshsim.envoy.express import Express  # it knows this module
+
+        return Express(self) if self.recorder.level < Level.ABI and self.main.thread.turns is None else None
+
+    def _connector(self, request: Request, worker: int | None = None) -> Callable[[Thread], Socket | None]:
         listener = self.listener(request.listener)
         if listener is None and request.listener is not None:
             names = ", ".join(at_work.config.name for at_work in self.listeners)
             raise ConfigError(f"no listener {request.listener!r}", remedy=f"the bootstrap has: {names}")
+        return lambda client: listener.accept(client, worker) if listener else None
 
-        def connect(client: Thread) -> Socket | None:
-            return listener.accept(client, worker) if listener else None
+    def upstream(self, cluster: str, script: Script | None = None, *, early: bool = False) -> ScriptedUpstream:
+        """Put a scripted upstream at a cluster's endpoints, or give the one that is there another script.
 
-        exchange = Exchange(request, self._client, done)
-        self._client.post(lambda: exchange.begin(connect))
+        Without this, an endpoint that is no listener of the bootstrap refuses connections.
+
+        Parameters
+        ----------
+        cluster : str
+            Name of a cluster of the bootstrap.
+        script : Answer, sequence of Answer, or function, optional
+            See :class:`meshsim.envoy.scripted.ScriptedUpstream`; a new upstream answers 200 by default.
+        early : bool
+            Answer when a request's headers are there.
+
+        Raises
+        ------
+        ConfigError
+            There is no such cluster, or no endpoint of it that a service could stand at.
+        """
+        if cluster not in self._upstreams:
+            self._upstreams[cluster] = self._new_upstream(cluster)
+        upstream = self._upstreams[cluster]
+        if script is not None:
+            upstream.follow(script, early=early)
+        return upstream
+
+    def _new_upstream(self, name: str) -> ScriptedUpstream:
+        clusters = self.main.clusters
+        if name not in clusters:
+            raise ConfigError(f"no cluster {name!r}", remedy=f"the bootstrap has: {', '.join(clusters) or 'none'}")
+        hosts = map(local_address, clusters[name].hosts)
+        free = [host for host in hosts if not isinstance(self.network.get(host), Listener)]
+        if not free:
+            raise ConfigError(f"no free endpoint in cluster {name!r}", remedy="a listener of the bootstrap stays one")
+        upstream = ScriptedUpstream(name, Thread(f"upstream {name}", self.kernel))
+        self.network.update(dict.fromkeys(free, upstream))
+        return upstream
 
     def run(self, *, ms: int) -> None:
         """Let virtual time pass: timers fire, connections close."""
@@ -193,6 +326,10 @@ class Envoy:
             for time_ns, track, event in self.recorder.events
             if isinstance(event, Crossing)
         ]
+
+    def failures(self) -> list[Failure]:
+        """Return every trap that failed a VM so far, in order; its error names plugin, VM and callback."""
+        return list(self.process.failures)
 
     def stats(self) -> dict[str, int]:
         """Return counters and gauges that are not zero, named as in Envoy's ``/stats``."""
@@ -213,16 +350,21 @@ class Envoy:
     def start(self) -> None:
         """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
         self.load_plugins()
+        starting = list(self.workers)
         for worker in self.workers:
-            worker.thread.post_at(partial(self._start_worker, worker), self.main.thread.idle_from_ns)
+            worker.thread.post_at(partial(self._start_worker, worker, starting.remove), self.main.thread.idle_from_ns)
         self.kernel.run(self.main.thread.idle_from_ns)
+        while starting:
+            self.kernel.run(max(worker.thread.idle_from_ns for worker in starting))
         self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
 
-    def _start_worker(self, worker: ThreadHost) -> None:
-        worker.thread.post(self._listen)
+    def _start_worker(self, worker: ThreadHost, done: Callable[[ThreadHost], None]) -> None:
+        worker.thread.post(self.start_listening)
         worker.load_plugins()
+        done(worker)
 
-    def _listen(self) -> None:
+    def start_listening(self) -> None:
+        """Take connections from now on."""
         self._listening = True
 
     def load_plugins(self, count: int | None = None) -> None:
@@ -239,10 +381,22 @@ class Envoy:
             except PluginRefused as error:
                 refused.append(error)
 
-        self.main.thread.post(load)
-        self.kernel.run(self.kernel.now_ns)
+        self._run_to_its_end(self.main.thread, load)
         if refused:
-            raise ConfigRefused(str(refused[0]))
+            failures = self.process.failures
+            raise ConfigRefused(str(refused[0]), cause=failures[-1].error if failures else None)
+
+    def discover_again(self, found: Discovered) -> None:
+        """Take what a file with extensions holds from now on; streams that are under way keep what they have."""
+        bootstrap = self.bootstrap
+        self.bootstrap = bootstrap.model_copy(
+            update={
+                "sources": bootstrap.sources.joined(found.sources),
+                "discovered": {**bootstrap.discovered, found.path: found.extensions},
+            }
+        )
+        load = Assembly(self).discover
+        self.main.thread.post(lambda: self.discovery.update(found.path, load, self.main, self.workers))
 
     def add_listener(self, listener: Listener) -> None:
         """Put a listener to work at its address."""
@@ -267,9 +421,19 @@ class Envoy:
         return {config.name: self._cluster(config, thread) for config in self.bootstrap.static_resources.clusters}
 
     def _cluster(self, config: ClusterConfig, thread: Thread) -> Cluster:
-        hosts = [address for endpoint in config.endpoints() if (address := _endpoint_address(endpoint))]
+        hosts = hosts_of(config)
         stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        return Cluster(config.name, hosts, thread, stats, self.find, _keeps_trailers(config), _speaks_http2(config))
+        return Cluster(
+            config.name,
+            [host.address for host in hosts],
+            thread,
+            stats,
+            self.find,
+            _keeps_trailers(config),
+            _speaks_http2(config),
+            config.requests_per_connection,
+            balancer_of(config, hosts, self.process.random("balancing")),
+        )
 
     @cached_property
     def _host_names(self) -> Mapping[str, Mapping[Address, str]]:
@@ -286,6 +450,16 @@ class Envoy:
         """
         return self.network.get(local_address(address)) if self._listening else None
 
+    def surroundings(self, host: ThreadHost) -> Surroundings:
+        """Return what texts about a worker's streams show of this Envoy."""
+        around = self._surroundings.get(host)
+        if around is None:
+            clusters = {config.name: config for config in self.bootstrap.static_resources.clusters}
+            around = self._surroundings[host] = Surroundings(
+                self.process.epoch_ns, lambda: host.thread.now_ns, clusters.get, lambda: self.new_request_id().decode()
+            )
+        return around
+
     def next_connection_id(self) -> int:
         """Number a downstream connection."""
         self._connections += 1
@@ -293,18 +467,23 @@ class Envoy:
 
     def new_request_id(self) -> bytes:
         """Make an ``x-request-id``."""
-        digits = f"{self.process.random('request-id').getrandbits(128):032x}"
-        return "-".join((digits[:8], digits[8:12], "4" + digits[13:16], "9" + digits[17:20], digits[20:])).encode()
+        return request_id(self.draw_request_id())
+
+    def draw_request_id(self) -> int:
+        """Draw the number that an ``x-request-id`` is made of."""
+        return self._request_ids.getrandbits(128)
 
     def http_date(self, thread: Thread) -> Callable[[], bytes]:
-        """Return the ``date`` header's value, in virtual time."""
+        """Return what gives the ``date`` header's value, in virtual time."""
+        return lambda: self.date(thread.now_ns)
 
-        def date() -> bytes:
-            return strftime(
-                "%a, %d %b %Y %H:%M:%S GMT", gmtime((self.process.epoch_ns + thread.now_ns) // 10**9)
-            ).encode()
+    def second(self, time_ns: int) -> int:
+        """Return the second since 1970 that a virtual time lies in."""
+        return (self.process.epoch_ns + time_ns) // 10**9
 
-        return date
+    def date(self, time_ns: int) -> bytes:
+        """Write a virtual time as the ``date`` header has it."""
+        return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(self.second(time_ns))).encode()
 
     # -- the end ---
 
@@ -328,10 +507,11 @@ class Envoy:
             self.kernel.run(thread.idle_from_ns)
 
 
-def _endpoint_address(endpoint: LbEndpoint) -> Address | None:
-    address = endpoint.endpoint.address if endpoint.endpoint else None
-    socket = address.socket_address if address else None
-    return (socket.address, socket.port) if socket else None
+def _dialect(name: Dialect | str) -> Dialect:
+    """Return the dialect of a name."""
+    if name not in list(Dialect):
+        raise MeshsimError(f"abi: {name!r} is none of {', '.join(Dialect)}")
+    return Dialect(name)
 
 
 def _keeps_trailers(config: ClusterConfig) -> bool:

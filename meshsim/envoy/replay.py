@@ -7,24 +7,22 @@ its ``at_ms``; 300 ms; an orderly shutdown, whose calls belong to the trace. The
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from meshsim.abi.dialect import Dialect
 from meshsim.abi.events import Crossing, LogLine
+from meshsim.envoy.client import CLIENT_TURN_NS
 from meshsim.envoy.config.refusal import ConfigRefused
-from meshsim.envoy.loader import load_bootstrap
+from meshsim.envoy.discovery import Discovered
+from meshsim.envoy.loader import load_bootstrap, load_discovered
 from meshsim.envoy.outcome import ReplayResult, Response
 from meshsim.envoy.proxy import Envoy
-from meshsim.envoy.requests import Request
+from meshsim.envoy.requests import Request, Update
 from meshsim.errors import ConfigError
 
 SETTLE_MS = 300
 _MS = 1_000_000
-
-#: From one answer to the next request, in ns: assumed, not measured. It is between one way over the loopback interface
-#: and two, because in runs of the real Envoy a close had reached the next listener by then, while the answer to a
-#: callout that nobody waited for had not come.
-CLIENT_TURN_NS = 30_000
 
 
 def replay(
@@ -34,6 +32,7 @@ def replay(
     concurrency: int = 1,
     seed: int = 0,
     ignore_unmodelled: bool = False,
+    abi: Dialect | str = Dialect.ENVOY,
 ) -> ReplayResult:
     """Run a bootstrap and requests in the simulator.
 
@@ -43,6 +42,8 @@ def replay(
         YAML or JSON.
     concurrency : int
         Number of workers.
+    abi : {"envoy", "higress"}
+        Whose modules are taken, see :class:`meshsim.Envoy`.
 
     Raises
     ------
@@ -55,8 +56,13 @@ def replay(
     try:
         loaded = load_bootstrap(bootstrap, ignore_unmodelled=ignore_unmodelled)
     except ConfigRefused as refused:
-        return _refused(refused, str(bootstrap), concurrency, seed)
-    return Replay(Envoy(loaded, concurrency=concurrency, seed=seed), str(bootstrap)).run(requests)
+        return _refused(refused, str(bootstrap), concurrency, seed, abi)
+    beside = Path(bootstrap).parent
+    updates = {
+        update: load_discovered(update.path, update.source, beside) for request in requests for update in request.updates
+    }
+    envoy = Envoy(loaded, concurrency=concurrency, seed=seed, abi=abi)
+    return Replay(envoy, str(bootstrap), updates).run(requests)
 
 
 def refusal_lines(words: str, origin: str) -> list[tuple[str, str, str]]:
@@ -67,20 +73,23 @@ def refusal_lines(words: str, origin: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def _refused(refused: ConfigRefused, origin: str, concurrency: int, seed: int) -> ReplayResult:
+def _refused(refused: ConfigRefused, origin: str, concurrency: int, seed: int, abi: Dialect | str) -> ReplayResult:
     """What Envoy did before it came to what it refuses, and its words."""
     if refused.bootstrap is None or not refused.after_plugins:
         return ReplayResult(False, other=tuple(refusal_lines(refused.envoy_says, origin)))
-    envoy = Envoy(refused.bootstrap, concurrency=concurrency, seed=seed)
+    envoy = Envoy(refused.bootstrap, concurrency=concurrency, seed=seed, abi=abi)
     return Replay(envoy, origin).run_until_refused(refused)
 
 
 class Replay:
     """One replay of one simulated Envoy."""
 
-    def __init__(self, envoy: Envoy, origin: str = "bootstrap") -> None:
+    def __init__(
+        self, envoy: Envoy, origin: str = "bootstrap", updates: Mapping[Update, Discovered] | None = None
+    ) -> None:
         self._envoy = envoy
         self._origin = origin
+        self._updates = updates or {}
         self._responses: list[Response] = []
 
     def run(self, requests: Sequence[Request]) -> ReplayResult:
@@ -126,6 +135,8 @@ class Replay:
     def _send(self, request: Request, not_before_ns: int) -> None:
         kernel = self._envoy.kernel
         kernel.run(max(not_before_ns, kernel.now_ns + CLIENT_TURN_NS))
+        for update in request.updates:
+            kernel.after(update.after_ms * _MS, self._envoy.discover_again, self._updates[update])
         self._responses.append(self._envoy.send(request))
 
     def _result(self, ready: bool, stats: dict[str, int], refused: str = "") -> ReplayResult:

@@ -36,6 +36,8 @@ from meshsim.errors import ConfigError
 PACE_MS = 50
 
 Header = tuple[str, str]
+MAX_AT_MS = 24 * 3600 * 1000
+"""The latest moment of a request, a day after the first: the real Envoy is waited for in real time."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _UNSENDABLE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: all controls but the tab
@@ -45,6 +47,18 @@ _FRAMING = {
     "content-length": "use `body`",
     "transfer-encoding": "use `chunks`",
 }
+
+
+class Update(NamedTuple):
+    """A file that an extension is discovered in gets another content while a request is under way.
+
+    ``path`` is the file as the bootstrap names it, ``source`` the file, beside the bootstrap, with what it holds from
+    ``after_ms`` on, counted from the moment at which the request is sent.
+    """
+
+    path: str
+    source: str
+    after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,8 @@ class Request:
         Sent after the end of a chunked body.
     at_ms : int
         Not sent before this many milliseconds after the first request.
+    updates : tuple of Update
+        What changes while it is under way.
     """
 
     listener: str | None = None
@@ -74,6 +90,7 @@ class Request:
     chunks: tuple[str, ...] | None = None
     trailers: tuple[Header, ...] = ()
     at_ms: int = 0
+    updates: tuple[Update, ...] = ()
 
     @property
     def chunked(self) -> bool:
@@ -257,7 +274,19 @@ def _header(item: Any, where: str) -> Header:
 def _milliseconds(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ConfigError(f"must be a whole number of milliseconds, 0 or more, not {json.dumps(value)}", where)
+    if value > MAX_AT_MS:
+        raise ConfigError(f"must be at most {MAX_AT_MS}, a day, not {json.dumps(value)}", where)
     return value
+
+
+def _updates(value: Any, where: str) -> tuple[Update, ...]:
+    return tuple(_update(item, f"{where}[{index}]") for index, item in enumerate(_list(value, where)))
+
+
+def _update(item: Any, where: str) -> Update:
+    if not (isinstance(item, list) and len(item) == 3):
+        raise ConfigError(f"an update is [path, source, ms], not {json.dumps(item)}", where)
+    return Update(_name(item[0], where), _name(item[1], where), _milliseconds(item[2], where))
 
 
 def _list(value: Any, where: str) -> list[Any]:
@@ -276,6 +305,7 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "chunks": _chunks,
     "trailers": _headers,
     "at_ms": _milliseconds,
+    "updates": _updates,
 }
 
 _KINDS: Mapping[type, str] = {

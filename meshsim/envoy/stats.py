@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 
 class Stats:
@@ -18,6 +20,7 @@ class Stats:
 
     def __init__(self) -> None:
         self._values: Counter[str] = Counter()
+        self._sources: list[Callable[[], Mapping[str, int]]] = []
 
     def scope(self, prefix: str) -> Counters:
         """Counters whose names begin with ``prefix`` and a dot."""
@@ -27,8 +30,22 @@ class Stats:
         """Set a gauge."""
         self._values[name] = value
 
+    def add_source(self, counted: Callable[[], Mapping[str, int]]) -> None:
+        """Ask somebody, whenever values are read, what it has counted since the last time."""
+        self._sources.append(counted)
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        """Forget what is counted while the ``with`` lasts."""
+        before = self._values.copy()
+        yield
+        self._values.clear()
+        self._values.update(before)
+
     def values(self) -> dict[str, int]:
         """Everything that is not zero, sorted by name."""
+        for counted in self._sources:
+            self._values.update(counted())
         return {name: value for name, value in sorted(self._values.items()) if value}
 
 

@@ -22,6 +22,8 @@ from meshsim.envoy.filters.base import HttpFilter, RequestHalf, ResponseHalf
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import Form, LocalReply, is_grpc
 from meshsim.envoy.routing import Match, Routed
+from meshsim.envoy.surroundings import Surroundings
+from meshsim.envoy.tracing import Traced
 
 
 class Response(Enum):
@@ -76,6 +78,9 @@ class Downstream(Protocol):
     def route_of(self, stream: Stream) -> Routed:
         """Choose the route, for the first time or anew."""
 
+    def pass_informational(self, status: int) -> None:
+        """Pass on a head that comes before the answer's."""
+
     def send_headers(self, stream: Stream, headers: HeaderMap, end: bool) -> None:
         """Complete the headers and write them."""
 
@@ -95,9 +100,16 @@ class Downstream(Protocol):
         """Take note that a stream is over."""
 
 
+_NOWHERE = Surroundings()
+
+
 @dataclass(slots=True)
 class StreamInfo:
-    """What is known of a stream, for attributes and logs. Times are virtual ns, ``ended_ns`` is -1 until the end."""
+    """What is known of a stream, for attributes and logs.
+
+    Times are virtual ns, and -1 before they come. ``source`` is the client, as far as headers can be believed;
+    ``peer`` the other end of the connection, where that is somebody else.
+    """
 
     started_ns: int
     source: tuple[str, int]
@@ -115,6 +127,15 @@ class StreamInfo:
     upstream: tuple[str, int] | None = None
     upstream_connected: bool = False
     upstream_complete_ns: int = -1
+    request_end_ns: int = -1
+    upstream_begin_ns: int = -1
+    upstream_sent_ns: int = -1
+    upstream_answer_ns: int = -1
+    upstream_protocol: str = ""
+    upstreams_tried: list[tuple[str, int]] = field(default_factory=list)
+    peer: tuple[str, int] | None = None
+    filter_chain: str = ""
+    surroundings: Surroundings = _NOWHERE
     cluster: str = ""
     filter_state: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -144,7 +165,9 @@ class Stream:
         self.filters = list(filters)
         self.response = Response.NONE
         self.request_headers = HeaderMap()
+        self.traced: Traced | None = None
         self.is_head = False
+        self._is_grpc = False
         self.request_complete = False
         self.response_headers: HeaderMap | None = None
         self.response_trailers: HeaderMap | None = None
@@ -155,7 +178,7 @@ class Stream:
         self._reply_sent = False
         self._response_whole = False
         self.request = Chain(_RequestEnd(self), limit_bytes)
-        self.answer = Chain(_ResponseEnd(self), limit_bytes)
+        self.answer = Chain(_ResponseEnd(self), limit_bytes, trailers_wait=True)
         for http_filter in self.filters:
             http_filter.stream = self
             http_filter.request_slot = self.request.add(RequestHalf(http_filter))
@@ -165,9 +188,10 @@ class Stream:
     # -- the request, from the codec ---
 
     def receive_headers(self, headers: HeaderMap, end: bool) -> None:
-        """Take the request's headers; that it asks for a head alone is settled here, whatever filters make of it."""
+        """Take the request's headers; whether it wants a head alone or speaks gRPC, no filter changes afterwards."""
         self.request_headers = headers
         self.is_head = headers.get(b":method") == b"HEAD"
+        self._is_grpc = is_grpc(headers)
         self.request_complete = end
         self.request.receive_headers(headers, end)
 
@@ -266,13 +290,13 @@ class Stream:
             self.info.flags.append(reply.flag)
 
     def run_prepared_reply(self) -> None:
-        """Send the reply that a request callback asked for, now that the callback is over."""
+        """Send the reply that a request callback asked for, now that the callback is over; none when it also closed."""
         reply, self._prepared = self._prepared, None
-        if reply is not None:
+        if reply is not None and not self.over:
             self._send_through_filters(reply)
 
     def _compose(self, reply: LocalReply) -> tuple[HeaderMap, bytes]:
-        return reply.compose(grpc=is_grpc(self.request_headers), form=self.downstream.form_of(self))
+        return reply.compose(grpc=self._is_grpc, form=self.downstream.form_of(self))
 
     def _send_through_filters(self, reply: LocalReply) -> None:
         self._reply_sent = True
@@ -298,9 +322,10 @@ class Stream:
         self._move(Event.SEND)
 
     def complete(self) -> None:
-        """Take note that all of the response has gone out."""
-        self._move(Event.END)
-        self._finish(reset=False)
+        """Take note that all of the response has gone out, unless writing it has closed the connection."""
+        if not self.over:
+            self._move(Event.END)
+            self._finish(reset=False)
 
     def reset(self) -> None:
         """Cut the stream: the client gets no more."""

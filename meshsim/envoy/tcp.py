@@ -20,7 +20,7 @@ from meshsim.envoy.http1_bytes import Conversation, PartReader, PartWriter
 from meshsim.envoy.routing import Match
 from meshsim.envoy.stream import StreamInfo
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import LINGER_NS, Head, Part, Socket
+from meshsim.envoy.wire import Head, Part, Socket
 from meshsim.errors import NotModelled
 
 
@@ -232,10 +232,10 @@ class Connection:
             self._wire.close()
             self._finish(by)
 
-    def linger(self) -> None:
-        """Read nothing more, and end the connection when the client closes, or a little later."""
+    def linger(self, delay_ns: int) -> None:
+        """Read nothing more, and end the connection when the client closes, or ``delay_ns`` later."""
         self._lingers = True
-        self.thread.post(lambda: self.close(CloseType.LOCAL), LINGER_NS)
+        self.thread.post(lambda: self.close(CloseType.LOCAL), delay_ns)
 
     def drop(self) -> None:
         """End the connection at once; what has not left yet never does."""

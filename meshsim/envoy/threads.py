@@ -2,6 +2,10 @@
 
 A thread does one thing at a time, run to completion, first come, first served. While a task runs, what it costs
 moves the thread's own clock forward; a task that becomes due meanwhile waits. That waiting is where tails come from.
+
+To all other threads a task happens in one instant, the one in which it starts. Where this is too coarse, because what
+two threads do to the same thing has to interleave, threads share :class:`Turns`: their tasks run in strands, and may
+hand over in the middle until it is their turn again.
 """
 
 from __future__ import annotations
@@ -9,11 +13,46 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from random import Random
 
 from meshsim.sim import Kernel
 from meshsim.sim.kernel import Handle
+from meshsim.sim.strands import Strand
 
 Task = Callable[[], None]
+
+
+class Turns:
+    """Whose turn it is, among threads that hand over within their tasks: the earliest's, by lot in the same instant.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The clock.
+    random : Random
+        Draws the lots.
+    """
+
+    __slots__ = ("_due", "_kernel", "_random")
+
+    def __init__(self, kernel: Kernel, random: Random) -> None:
+        self._kernel = kernel
+        self._random = random
+        self._due: list[Strand] = []
+
+    def until(self, time_ns: int) -> None:
+        """Let the running strand wait for ``time_ns``, and for its turn then."""
+        self._kernel.at(time_ns, self._arrive, Strand.current())
+        Strand.wait()
+
+    def _arrive(self, strand: Strand) -> None:
+        # One lot is drawn for each that arrives, when all have arrived that were on their way.
+        self._due.append(strand)
+        self._kernel.after(0, self._draw)
+
+    def _draw(self, _: object) -> None:
+        self._due.pop(self._random.randrange(len(self._due))).resume()
 
 
 @dataclass(slots=True, eq=False)
@@ -21,12 +60,15 @@ class Thread:
     """One event loop.
 
     ``name`` is ``main`` or ``worker_K``. :attr:`now_ns` is the thread's clock: inside a task it runs ahead of the
-    kernel's by what the task has cost so far.
+    kernel's by what the task has cost so far. ``turns`` are None for a thread whose tasks are atomic.
     """
 
     name: str
     kernel: Kernel
-    _spent_ns: int = 0
+    turns: Turns | None = None
+    #: What the running task has cost so far.
+    spent_ns: int = 0
+    _strand: Strand | None = None
     _busy_until_ns: int = 0
     _running: bool = False
     _waiting: deque[Task] = field(default_factory=deque)
@@ -35,16 +77,20 @@ class Thread:
     @property
     def now_ns(self) -> int:
         """Virtual time on this thread, in ns."""
-        return self.kernel.now_ns + self._spent_ns
+        return self.kernel.now_ns + self.spent_ns
 
     @property
     def idle_from_ns(self) -> int:
-        """When the last task that ran is over."""
+        """When the last task that ran is over; while one waits for its turn, when that comes."""
         return max(self._busy_until_ns, self.kernel.now_ns)
 
     def spend(self, cost_ns: int) -> None:
         """Let the running task take time."""
-        self._spent_ns += cost_ns
+        self.spent_ns += cost_ns
+
+    def rewind(self, time_ns: int) -> None:
+        """Set the clock of the running task, for who does again what was done before."""
+        self.spent_ns = time_ns - self.kernel.now_ns
 
     def post(self, task: Task, delay_ns: int = 0) -> None:
         """Run a task on this thread, at the earliest ``delay_ns`` from the caller's now."""
@@ -52,7 +98,7 @@ class Thread:
 
     def post_at(self, task: Task, time_ns: int) -> Handle:
         """Run a task on this thread, at the earliest at ``time_ns``; give the kernel's handle of that event."""
-        return self.kernel.at(max(time_ns, self.kernel.now_ns), self._due, task)
+        return self.kernel.at(max(time_ns, self.kernel.now_ns), self.due, task)
 
     def timer(self, task: Task, delay_ns: int) -> Timer:
         """Run a task later, unless it is cancelled."""
@@ -64,7 +110,8 @@ class Thread:
         if not self._running:
             self.post(_nothing)
 
-    def _due(self, task: Task) -> None:
+    def due(self, task: Task) -> None:
+        """Run a task now, or as soon as the thread has nothing else to do: an event of the kernel."""
         self._waiting.append(task)
         if len(self._waiting) == 1 and not self._running:
             self._next()
@@ -74,16 +121,41 @@ class Thread:
             self.kernel.at(self._busy_until_ns, self._next, None)
             return
         task = self._waiting.popleft()
-        self._spent_ns, self._running = 0, True
+        self._running = True
+        if self.turns is None:
+            self._run(task)
+        else:
+            if self._strand is None or self._strand.done:
+                self._strand = Strand(_run_each)
+            self._strand.resume(partial(self._run, task))
+
+    def _run(self, task: Task) -> None:
+        self.spent_ns = 0
         try:
             task()
             while self._at_end:
                 self._at_end.pop(0)()
         finally:
-            self._busy_until_ns = self.kernel.now_ns + self._spent_ns
-            self._spent_ns, self._running = 0, False
+            self._busy_until_ns = self.kernel.now_ns + self.spent_ns
+            self.spent_ns, self._running = 0, False
             if self._waiting:
                 self.kernel.at(self._busy_until_ns, self._next, None)
+
+    def hand_over(self) -> None:
+        """Within a task: let everybody go first whose time is earlier than this thread's. Needs ``turns``."""
+        if self.turns is None or not self._running:
+            return
+        self._busy_until_ns = self.now_ns
+        self.spent_ns = 0
+        self.turns.until(self._busy_until_ns)
+
+
+def _run_each(task: Task | None) -> None:
+    """Run tasks in one strand, which waits in between for the next; it holds nothing of the thread meanwhile."""
+    while task:
+        task()
+        task = None
+        task = Strand.wait()
 
 
 class Timer:

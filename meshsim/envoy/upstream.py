@@ -7,7 +7,14 @@ from typing import Protocol
 
 from meshsim.envoy import codec2
 from meshsim.envoy.buffer import BodyBuffer
-from meshsim.envoy.codec import bodiless_status, is_unframed_status, request_to_wire, response_from_wire, unsendable
+from meshsim.envoy.codec import (
+    bodiless_status,
+    ends_connection,
+    is_unframed_status,
+    request_to_wire,
+    response_from_wire,
+    unsendable,
+)
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
@@ -25,18 +32,22 @@ def _has_stray_framing(head: Head) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFailure:
-    """Why there is no answer: the client gets ``status`` and ``body``; ``flag`` is the access log's."""
+    """Why there is no answer: the client gets ``status`` and ``body``; ``flag`` is the access log's.
+
+    ``counts`` says whether the cluster counts it as an answer of its own.
+    """
 
     status: int
     body: bytes
     details: str
     flag: str
+    counts: bool = True
 
 
 def _removed(what: str) -> UpstreamFailure:
     """Tell of a request that the filters left in a state that cannot be sent."""
     details = f"filter_removed_required_request_headers{{{'_'.join(what.split())}}}"
-    return UpstreamFailure(503, what.encode("utf-8", "surrogateescape"), details, "DPE")
+    return UpstreamFailure(503, what.encode("utf-8", "surrogateescape"), details, "DPE", counts=False)
 
 
 def _reset(reason: str, flag: str) -> UpstreamFailure:
@@ -62,9 +73,10 @@ TIMED_OUT = UpstreamFailure(504, b"upstream request timeout", "response_timeout"
 
 
 class ResponseTaker(Protocol):
-    """The router."""
+    """Who wants the answer. It counts what comes, for the cluster: an answer that nobody gets is none."""
 
     def upstream_chosen(self, address: Address) -> None: ...
+    def upstream_informational(self, status: int) -> None: ...
     def upstream_headers(self, headers: HeaderMap, end: bool) -> None: ...
     def upstream_data(self, data: BodyBuffer, end: bool) -> None: ...
     def upstream_trailers(self, trailers: HeaderMap) -> None: ...
@@ -84,7 +96,6 @@ class UpstreamCluster(Protocol):
     def http2(self) -> bool: ...
     def pool(self, address: Address) -> Pool: ...
     def count_answer(self, status: int) -> None: ...
-    def count_failure(self, failure: UpstreamFailure) -> None: ...
 
 
 class Upstream:
@@ -103,12 +114,13 @@ class Upstream:
         self._taker = taker
         self._method = headers.get(b":method")
         self._request_complete = False
+        #: When the first and the last byte of the request left, in ns; -1 before.
+        self.began_ns = self.sent_ns = -1
         self._over = False
         self._close_after = False
-        self._answered = False
         self._timeout_ns = timeout_ns
         self._deadline: Timer | None = None
-        self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body, cluster.http2)
+        self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body, cluster.http2, self._informational)
         self._unsendable = unsendable(headers)
         to_wire = codec2.request_to_wire if cluster.http2 else request_to_wire
         self._pending: list[Part] = [to_wire(headers, end)]
@@ -121,6 +133,8 @@ class Upstream:
     def _complete_request(self) -> None:
         """Nothing more will be sent: from now on the answer is waited for."""
         self._request_complete = True
+        if self._socket is not None:
+            self.sent_ns = self._cluster.thread.now_ns
         if self._timeout_ns and not self._over:
             self._deadline = self._cluster.thread.timer(self._time_out, self._timeout_ns)
 
@@ -181,6 +195,9 @@ class Upstream:
             socket.close()
             self._taker.upstream_failed(_removed(self._unsendable))
             return
+        self.began_ns = self._cluster.thread.now_ns
+        if self._request_complete:
+            self.sent_ns = self.began_ns
         for part in self._pending:
             socket.write(part)
         self._pending.clear()
@@ -200,8 +217,6 @@ class Upstream:
         if self._over:
             return
         self._end()
-        if not self._answered:
-            self._cluster.count_failure(failure)
         self._taker.upstream_failed(failure)
 
     def fail(self, failure: UpstreamFailure) -> None:
@@ -211,14 +226,17 @@ class Upstream:
             self._socket.close()
         self._fail(failure)
 
+    def _informational(self, head: Head) -> None:
+        if not self._over:
+            self._cluster.count_answer(head.status)
+            self._taker.upstream_informational(head.status)
+
     def headers(self, head: Head, end: bool) -> None:
         """Take the response's head."""
         if not head.is_framed or _has_stray_framing(head):
             self.fail(PROTOCOL_ERROR)
             return
-        self._close_after = (head.value(b"connection") or b"").lower() == b"close"
-        self._answered = True
-        self._cluster.count_answer(head.status)
+        self._close_after = not self._cluster.http2 and ends_connection(head)
         if end:
             self._finish()
         self._taker.upstream_headers(response_from_wire(head), end)

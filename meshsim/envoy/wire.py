@@ -18,7 +18,7 @@ from meshsim.envoy.threads import Thread
 
 #: One way over the loopback interface, in ns: assumed, not measured.
 LOOPBACK_NS = 20_000
-#: How long a server waits for a client to close that may still be sending: Envoy's ``delayed_close_timeout``.
+#: Envoy's default ``delayed_close_timeout``.
 LINGER_NS = 1_000_000_000
 
 
@@ -109,8 +109,8 @@ class Wire(Protocol):
     def close(self) -> None:
         """Close this end, behind what has been written."""
 
-    def linger(self) -> None:
-        """Close this end, and tell the other one only when it closes too, or a little later."""
+    def linger(self, delay_ns: int) -> None:
+        """Close this end, and tell the other one only when it closes too, or ``delay_ns`` later."""
 
 
 class Reader(Protocol):
@@ -163,8 +163,12 @@ class Socket:
 
     def drop(self) -> None:
         """Close this end; what has not left yet never does."""
-        self._out.clear()
+        self.recall()
         self.close()
+
+    def recall(self) -> None:
+        """Take back what has not left yet."""
+        self._out.clear()
 
     def finish(self) -> None:
         """Write nothing more, and go on reading."""
@@ -172,11 +176,11 @@ class Socket:
             self._closing = True
             self._flush_later()
 
-    def linger(self) -> None:
-        """Close this end, and tell the other one only when it closes too, or a little later."""
+    def linger(self, delay_ns: int) -> None:
+        """Close this end, and tell the other one only when it closes too, or ``delay_ns`` later."""
         if not self.closed:
             self.closed = True
-            self.thread.post(self._tell, LINGER_NS)
+            self.thread.post(self._tell, delay_ns)
 
     def _tell(self) -> None:
         """Tell the other end, unless it knows or is closed too, that this one is closed."""
@@ -244,13 +248,15 @@ class MessageReader:
     """Cuts what arrives into a message's pieces, as Envoy's HTTP/1 codec does.
 
     Body bytes of one read are one piece; the end of a message with a body is a piece of its own, empty.
-    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD).
+    ``bodiless`` says that the message has no body whatever its head says (the answer to HEAD); ``informational`` takes
+    heads before that of the answer.
     """
 
     sink: MessageSink
     keep_trailers: bool = False
     bodiless: Callable[[Head], bool] = lambda _: False
     http2: bool = False
+    informational: Callable[[Head], None] | None = None
     complete: bool = False
     _left: int | None = 0
     _open: bool = False
@@ -262,6 +268,8 @@ class MessageReader:
             if self.complete:
                 return parts[i + isinstance(part, End) :]
             match part:
+                case Head() if self.informational and 100 <= part.status < 200 and part.status != 101:
+                    self.informational(part)
                 case Head():
                     self._begin(part)
                 case Data() if self.http2:

@@ -25,9 +25,9 @@ from pathlib import Path
 from types import FrameType
 
 from meshsim.envoy.outcome import ReplayResult, Response
-from meshsim.envoy.requests import Request, wire
+from meshsim.envoy.requests import Request, Update, wire
 from meshsim.errors import ConfigError, MeshsimError, ReferenceUnavailable
-from meshsim.reference.client import exchange
+from meshsim.reference.client import PATIENCE_S, exchange
 from meshsim.reference.rewrite import LOOPBACK, Moved, move
 from meshsim.reference.trace import LOG_OPTIONS, parse
 
@@ -76,6 +76,7 @@ def run_envoy(
     concurrency: int = 1,
     *,
     on_start: Callable[[int], None] = lambda pid: None,
+    patience_s: float = PATIENCE_S,
 ) -> ReplayResult:
     """Replay requests on the real Envoy.
 
@@ -89,6 +90,8 @@ def run_envoy(
         Number of worker threads.
     on_start : callable
         Gets Envoy's process id (also its process group) when it has started.
+    patience_s : float
+        How long the client waits for an answer, in seconds.
 
     Returns
     -------
@@ -101,8 +104,10 @@ def run_envoy(
         When the bootstrap cannot be read or is not YAML, or a request names a listener that is not there.
     ReferenceUnavailable
         When there is no real Envoy here.
+    EnvoyCrashed
+        When a signal ends Envoy.
     MeshsimError
-        When Envoy is ended by a signal, does not become ready, or does not leave when it is told to.
+        When Envoy does not become ready, or does not leave when it is told to.
     """
     bootstrap = Path(bootstrap_path)
     binary = find_envoy()
@@ -112,20 +117,31 @@ def run_envoy(
             tempfile.TemporaryDirectory(prefix="meshsim-envoy-") as folder,
             contextlib.ExitStack() as held,
         ):
-            run = _Run(binary, bootstrap, Path(folder), concurrency, held)
-            result = run.replay(requests, on_start)
+            run = _Run(binary, bootstrap, requests, Path(folder), concurrency, held)
+            result = run.replay(requests, on_start, patience_s)
         if result.ready or not any(_PORT_TAKEN in text for _, _, text in result.other):
             return result
     raise MeshsimError("three times another program took a port that was free", str(bootstrap), "try again")
+
+
+class EnvoyCrashed(MeshsimError):
+    """A signal ended the real Envoy: this input it does not survive."""
 
 
 class _Run:
     """One process of the real Envoy and its files."""
 
     def __init__(
-        self, binary: str, bootstrap: Path, folder: Path, concurrency: int, held: contextlib.ExitStack
+        self,
+        binary: str,
+        bootstrap: Path,
+        requests: Sequence[Request],
+        folder: Path,
+        concurrency: int,
+        held: contextlib.ExitStack,
     ) -> None:
-        self._moved = _move(bootstrap, lambda: _shared_port(held))
+        self._copies = _copies(requests, bootstrap.absolute().parent, folder)
+        self._moved = _move(bootstrap, lambda: _shared_port(held), self._copies)
         self._admin_port = _free_port()
         self._bootstrap = bootstrap
         self._config = folder / f"envoy{bootstrap.suffix}"
@@ -139,14 +155,14 @@ class _Run:
             "--concurrency", str(concurrency), "--use-dynamic-base-id", *LOG_OPTIONS,
         ]  # fmt: skip
 
-    def replay(self, requests: Sequence[Request], on_start: Callable[[int], None]) -> ReplayResult:
+    def replay(self, requests: Sequence[Request], on_start: Callable[[int], None], patience_s: float) -> ReplayResult:
         ports = _ports_of(requests, self._moved)
         with self._process() as process:
             on_start(process.pid)
             ready = self._wait_ready(process)
             if ready:
                 _pause(process, SETTLE_S)
-                responses = _send(requests, ports, process)
+                responses = self._send(requests, ports, process, patience_s)
                 _pause(process, SETTLE_S)
                 stats = self._stats()
                 self._quit(process)
@@ -154,7 +170,7 @@ class _Run:
                 responses, stats = (), {}
         if process.returncode < 0:
             word = signal.Signals(-process.returncode).name
-            raise MeshsimError(f"Envoy was ended by {word}", str(self._bootstrap))
+            raise EnvoyCrashed(f"Envoy was ended by {word}", str(self._bootstrap))
         trace = parse(self._log.read_bytes(), process.pid)
         other = tuple((thread, level, self._restore(text)) for thread, level, text in trace.other)
         return ReplayResult(ready, trace.abi, trace.logs, other, responses, stats)
@@ -188,6 +204,29 @@ class _Run:
                 raise MeshsimError(f"Envoy was not ready after {START_S:.0f} s", str(self._bootstrap))
             time.sleep(_POLL_S)
         return False
+
+    def _send(
+        self,
+        requests: Sequence[Request],
+        port: Callable[[int], int],
+        process: subprocess.Popen[bytes],
+        patience_s: float,
+    ) -> tuple[Response, ...]:
+        responses = []
+        start = time.monotonic()
+        for index, request in enumerate(requests):
+            _pause(process, start + request.at_ms / 1000 - time.monotonic())
+            for update in request.updates:
+                threading.Timer(update.after_ms / 1000, self._replace, (update,)).start()
+            responses.append(exchange((LOOPBACK, port(index)), wire(request), request.method, patience_s))
+        return tuple(responses)
+
+    def _replace(self, update: Update) -> None:
+        """Move a new content to where a file is: Envoy takes note of moves alone."""
+        copy = self._copies[update.path]
+        fresh = copy.with_name("fresh")
+        shutil.copyfile(self._bootstrap.absolute().parent / update.source, fresh)
+        fresh.replace(copy)
 
     def _stats(self) -> dict[str, int]:
         try:
@@ -224,14 +263,24 @@ def _admin(port: int) -> dict[str, object]:
     return {"admin": {"address": {"socket_address": {"address": LOOPBACK, "port_value": port}}}}
 
 
-def _move(bootstrap: Path, free_port: Callable[[], int]) -> Moved:
+def _copies(requests: Sequence[Request], beside: Path, folder: Path) -> dict[str, Path]:
+    """Copy the files that change while requests are sent, so that those beside the bootstrap stay as they are."""
+    copies: dict[str, Path] = {}
+    for path in {update.path for request in requests for update in request.updates}:
+        copies[path] = folder / "discovered" / str(len(copies)) / Path(path).name
+        copies[path].parent.mkdir(parents=True)
+        shutil.copyfile(beside / path, copies[path])
+    return copies
+
+
+def _move(bootstrap: Path, free_port: Callable[[], int], copies: Mapping[str, Path]) -> Moved:
     try:
         text = bootstrap.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read the bootstrap: {error.strerror}", str(bootstrap), "check the path") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"not UTF-8 at byte {error.start}", str(bootstrap)) from error
-    return move(text, bootstrap.absolute().parent, str(bootstrap), free_port)
+    return move(text, bootstrap.absolute().parent, str(bootstrap), free_port, copies)
 
 
 def _ports_of(requests: Sequence[Request], moved: Moved) -> Callable[[int], int]:
@@ -244,17 +293,6 @@ def _ports_of(requests: Sequence[Request], moved: Moved) -> Callable[[int], int]
         if request.listener is not None:
             moved.port(request.listener, f"requests[{index}].listener")
     return lambda index: moved.port(requests[index].listener, f"requests[{index}].listener")
-
-
-def _send(
-    requests: Sequence[Request], port: Callable[[int], int], process: subprocess.Popen[bytes]
-) -> tuple[Response, ...]:
-    responses = []
-    start = time.monotonic()
-    for index, request in enumerate(requests):
-        _pause(process, start + request.at_ms / 1000 - time.monotonic())
-        responses.append(exchange((LOOPBACK, port(index)), wire(request), request.method))
-    return tuple(responses)
 
 
 def _pause(process: subprocess.Popen[bytes], seconds: float) -> None:

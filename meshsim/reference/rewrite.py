@@ -7,6 +7,7 @@ reading of a configuration cannot blind both sides of a comparison. PyYAML only 
 What changes
     - each listener's ``port_value`` (and an address that is not loopback, to 127.0.0.1);
     - each cluster endpoint that pointed to a listener of the same bootstrap follows it;
+    - the ``path`` of a ``path_config_source`` that changes while requests are sent, to that of a copy;
     - a ``filename`` that exists relative to the current folder only, to its absolute path (Envoy runs in the
       bootstrap's folder, where the others resolve by themselves).
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +93,9 @@ class _Socket:
         return number if number <= 65535 else None
 
 
-def move(text: str, folder: Path, where: str, free_port: Callable[[], int]) -> Moved:
+def move(
+    text: str, folder: Path, where: str, free_port: Callable[[], int], copies: Mapping[str, Path] | None = None
+) -> Moved:
     """Give every listener a free port.
 
     Parameters
@@ -105,6 +108,8 @@ def move(text: str, folder: Path, where: str, free_port: Callable[[], int]) -> M
         The bootstrap's name in errors.
     free_port : callable
         Gives another free port on each call.
+    copies : mapping of str to Path, optional
+        Files that extensions are discovered in and that change, by name, and what stands for each.
 
     Raises
     ------
@@ -130,7 +135,7 @@ def move(text: str, folder: Path, where: str, free_port: Callable[[], int]) -> M
         target = _target(socket, moved)
         if target is not None:
             _redirect(edits, socket, target)
-    paths = _absolute_filenames(edits, root, folder)
+    paths = _absolute_filenames(edits, root, folder) | _copied(edits, root, copies or {})
     return Moved(edits.apply(), tuple(listeners), paths)
 
 
@@ -181,6 +186,17 @@ def _absolute_filenames(edits: _Edits, root: yaml.Node | None, folder: Path) -> 
             absolute = str(here.absolute())
             paths[absolute] = name
             edits.replace(node, json.dumps(absolute))
+    return paths
+
+
+def _copied(edits: _Edits, root: yaml.Node | None, copies: Mapping[str, Path]) -> dict[str, str]:
+    paths = {}
+    for key, source in walk(root):
+        node = look(source, "path") if key == "path_config_source" else None
+        if isinstance(node, yaml.ScalarNode) and str(node.value) in copies:
+            copy = str(copies[str(node.value)])
+            paths[copy] = str(node.value)
+            edits.replace(node, json.dumps(copy))
     return paths
 
 

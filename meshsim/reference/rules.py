@@ -92,6 +92,12 @@ RULES = (
         evidence="logs",
     ),
     Rule(
+        "spans",
+        "in guest logs, the ids of traces and spans are masked: 32 or 16 hexadecimal digits",
+        "Envoy's tracers make them of random numbers",
+        evidence="spans",
+    ),
+    Rule(
         "stats",
         "the non-zero ones of wasm.* and wasmcustom.*; of the bootstrap's own prefixes "
         "http.<prefix>.{downstream_rq_*xx,rq_total,rq_direct_response,no_route}; of its own clusters "
@@ -141,6 +147,8 @@ _MASKS = (
     ("<date>", re.compile(r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\b")),
     # 2017 to 2033, in seconds, milli-, micro- or nanoseconds
     ("<epoch>", re.compile(r"(?<![\w.])(?:1[5-9]\d{8}|20\d{8}(?!\d))(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?(?![\w])")),
+    ("<trace>", re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])")),
+    ("<span>", re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{16}(?![0-9a-zA-Z])")),
     (r"\1:<port>", re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}\b")),
 )
 _WORDS = (

@@ -2,6 +2,7 @@
 
 ============================  ====================================================================================
 :mod:`meshsim.sim.kernel`     :class:`Kernel`: a virtual clock in ns and a queue of callbacks
+:mod:`meshsim.sim.strands`    :class:`Strand`: a call stack that can wait in the middle
 :mod:`meshsim.sim.random`     :class:`Streams`: named random streams from one seed
 :mod:`meshsim.sim.record`     :class:`Recorder`, its :class:`Level` and its :class:`EventLog`
 :mod:`meshsim.sim.table`      :class:`Table`: rows of one type, kept as columns

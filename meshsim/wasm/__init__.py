@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from meshsim.wasm.cache import CodeCache
 from meshsim.wasm.engine import Compiled, Engine, shared_engine
+from meshsim.wasm.exchange import DIRECT, Board
 from meshsim.wasm.memory import Memory
 from meshsim.wasm.module import ModuleFacts, parse_module
+from meshsim.wasm.rawcall import BareCall
 from meshsim.wasm.types import (
     CustomSection,
     Export,
@@ -21,14 +23,18 @@ from meshsim.wasm.types import (
     MemoryLimits,
     UnresolvedImport,
 )
-from meshsim.wasm.vm import Vm
+from meshsim.wasm.vm import Extension, Relayed, Vm
 
 __all__ = [
+    "DIRECT",
+    "BareCall",
+    "Board",
     "CodeCache",
     "Compiled",
     "CustomSection",
     "Engine",
     "Export",
+    "Extension",
     "FuncType",
     "HostImport",
     "Import",
@@ -36,6 +42,7 @@ __all__ = [
     "Memory",
     "MemoryLimits",
     "ModuleFacts",
+    "Relayed",
     "UnresolvedImport",
     "Vm",
     "parse_module",

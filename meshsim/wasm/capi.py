@@ -45,6 +45,7 @@ void wasm_frame_vec_delete(wasm_frame_vec_t *);
 uint32_t wasm_frame_func_index(const wasm_frame_t *);
 size_t wasm_frame_module_offset(const wasm_frame_t *);
 const wasm_byte_vec_t *wasmtime_frame_func_name(const wasm_frame_t *);
+const wasm_byte_vec_t *wasmtime_frame_module_name(const wasm_frame_t *);
 
 void wasm_trap_delete(uintptr_t trap);
 void wasm_trap_message(uintptr_t trap, wasm_byte_vec_t *out);
@@ -97,6 +98,8 @@ uintptr_t wasmtime_instance_new(wasmtime_context_t *, const wasmtime_module_t *,
                                 size_t count, wasmtime_instance_t *, uintptr_t *trap);
 bool wasmtime_instance_export_get(wasmtime_context_t *, const wasmtime_instance_t *, const char *name, size_t size,
                                   wasmtime_extern_t *);
+bool wasmtime_instance_export_nth(wasmtime_context_t *, const wasmtime_instance_t *, size_t index, char **name,
+                                  size_t *size, wasmtime_extern_t *);
 
 typedef uintptr_t (*callback_t)(uint8_t env, uint8_t caller, uintptr_t slots, uint8_t count);
 void wasmtime_func_new_unchecked(wasmtime_context_t *, const wasm_functype_t *, callback_t, void *env,
@@ -105,10 +108,12 @@ uintptr_t wasmtime_func_call_unchecked(wasmtime_context_t *, const wasmtime_func
                                        uintptr_t *trap);
 
 uintptr_t wasmtime_memory_new(wasmtime_context_t *, const wasm_memorytype_t *, wasmtime_memory_t *);
+uintptr_t wasmtime_memory_grow(wasmtime_context_t *, const wasmtime_memory_t *, uint64_t pages, uint64_t *before);
 char *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_t *);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
 uintptr_t wasmtime_table_new(wasmtime_context_t *, const wasm_tabletype_t *, const wasmtime_val_t *initial,
                              wasmtime_table_t *);
+uintptr_t wasmtime_table_set(wasmtime_context_t *, const wasmtime_table_t *, uint64_t index, const wasmtime_val_t *);
 """)
 # callback_t: of the environment (null), the caller and the count only the low byte is taken, since Python keeps small
 # ints and makes the others; nobody reads them.
@@ -126,6 +131,16 @@ def set_stack(config: wasmtime.Config, size: int) -> None:
     """Let guests use ``size`` bytes of stack; Wasmtime wants its other kind of stack to be as large."""
     lib.wasmtime_config_async_stack_size_set(ffi.cast("wasm_config_t *", address(config)), 2 * size)
     config.max_wasm_stack = size
+
+
+def engine_pointer(engine: wasmtime.Engine) -> Any:
+    """The C object behind an engine, which must outlive its use."""
+    return ffi.cast("wasm_engine_t *", address(engine))
+
+
+def module_pointer(module: wasmtime.Module) -> Any:
+    """The C object behind a module, which must outlive its use."""
+    return ffi.cast("wasmtime_module_t *", address(module))
 
 
 def address(owner: wasmtime.Config | wasmtime.Engine | wasmtime.Module) -> int:

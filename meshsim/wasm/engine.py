@@ -13,16 +13,21 @@ import functools
 import resource
 import threading
 import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import wasmtime
 
 from meshsim.errors import ModuleError, NotModelled
 from meshsim.wasm import rawcall
 from meshsim.wasm.cache import CodeCache
-from meshsim.wasm.capi import set_stack
+from meshsim.wasm.capi import engine_pointer, module_pointer, set_stack
+from meshsim.wasm.exchange import Board, slots_of
+from meshsim.wasm.features import not_modelled
 from meshsim.wasm.module import ModuleFacts, parse_module
 from meshsim.wasm.selftest import wasmtime_version
+from meshsim.wasm.types import FuncType
 from meshsim.wasm.watchdog import Watchdog
 
 RESERVATION_BYTES = 4 << 30
@@ -35,6 +40,9 @@ own stack, so a process with a smaller one gives its guests less."""
 SMALL_RESERVATION_BYTES = 64 << 20
 """The same, where the address space of a process is limited (``ulimit -v``)."""
 
+MAX_MEMORIES = 4
+"""Memories of one module: toolchains make one. The limit of bytes is each memory's own, so there must be an end."""
+
 RECENT = 16
 """Compiled modules that are kept although no VM uses them at the moment."""
 
@@ -43,7 +51,8 @@ RECENT = 16
 class Settings:
     """What the code depends on, besides the module and the processor.
 
-    Everything that V8 has by default is on. Relaxed vector instructions give the same result on every machine.
+    Everything that V8 has by default is on, and nothing that it refuses. Relaxed vector instructions give the same
+    result on every machine.
     """
 
     interruptible: bool
@@ -66,6 +75,7 @@ class Settings:
         config.wasm_function_references = True
         config.wasm_gc = True
         config.wasm_exceptions = True
+        config.wasm_wide_arithmetic = False
         return wasmtime.Engine(config)
 
 
@@ -76,6 +86,7 @@ class NativeEngine:
         version = wasmtime_version()
         self.settings = settings
         self.engine = settings.engine()
+        self.pointer = engine_pointer(self.engine)
         self.name = f"wasmtime {version} {settings}"
         self.watchdog = Watchdog(self.engine)
 
@@ -87,12 +98,12 @@ class NativeEngine:
             except wasmtime.WasmtimeError:
                 pass  # made by a build of the engine that says the same of itself and is not the same
         if any(memory.shared for memory in facts.memories):
-            raise NotModelled("the Wasm feature shared-memory")
+            raise not_modelled("shared-memory")
         try:
             module = wasmtime.Module(self.engine, facts.data)
         except wasmtime.WasmtimeError as error:
             if "legacy-exceptions" in facts.features:
-                raise NotModelled("the Wasm feature legacy-exceptions") from None
+                raise not_modelled("legacy-exceptions") from None
             raise ModuleError(f"the engine refuses the module: {_sentence(str(error))}") from None
         if cache is not None:
             cache.store(bytes(module.serialize()), facts.sha256, self.name)
@@ -112,6 +123,43 @@ class Compiled:
         self.facts = facts
         self._engine = engine
         self._modules: dict[bool, wasmtime.Module] = {}
+        self._import_types: dict[bool, rawcall.ImportTypes] = {}
+        self._companions: dict[str, Compiled] = {}
+        self._pointers: dict[bool, Any] = {}
+        self._slots: tuple[Board, Mapping[int, FuncType]] | None = None
+
+    @functools.cached_property
+    def functions(self) -> Mapping[str, FuncType]:
+        """Exported functions: name -> type."""
+        return {export.name: export.type for export in self.facts.exports if export.type is not None}
+
+    def pointer(self, interruptible: bool) -> Any:
+        """The code as a C object."""
+        pointer = self._pointers.get(interruptible)
+        if pointer is None:
+            pointer = self._pointers[interruptible] = module_pointer(self.native(interruptible)[1])
+        return pointer
+
+    def slots(self, board: Board) -> Mapping[int, FuncType]:
+        """Slot -> type of the functions that the module imports, each once."""
+        if self._slots is None or self._slots[0] is not board:
+            self._slots = board, slots_of(self.facts.imports, board)
+        return self._slots[1]
+
+    def import_types(self, interruptible: bool) -> rawcall.ImportTypes:
+        """The types of the imports in the form of the C API; made once, for all VMs."""
+        types = self._import_types.get(interruptible)
+        if types is None:
+            types = self._import_types[interruptible] = rawcall.ImportTypes(self.native(interruptible)[1])
+        return types
+
+    def companion(self, name: str, text: Callable[[], str], interruptible: bool) -> Compiled:
+        """Another module, made of its text, that goes into VMs of this one; made once for each ``name``."""
+        companion = self._companions.get(name)
+        if companion is None:
+            module = bytes(wasmtime.wat2wasm(text()))
+            companion = self._companions[name] = self._engine.compile(module, interruptible)
+        return companion
 
     @property
     def native_bytes(self) -> int:
@@ -167,13 +215,16 @@ class Engine:
         ModuleError
             The bytes are no module, or the module is not valid.
         NotModelled
-            The module needs a feature that V8 has and Wasmtime has not.
+            The module needs a feature that V8 has and Wasmtime has not, or more memories than :data:`MAX_MEMORIES`.
         """
         data = bytes(data)
         with self._lock:
             compiled = self._compiled.get(data)
             if compiled is None:
-                compiled = Compiled(self, parse_module(data))
+                facts = parse_module(data)
+                if len(facts.memories) > MAX_MEMORIES:
+                    raise NotModelled(f"a module with more than {MAX_MEMORIES} memories")
+                compiled = Compiled(self, facts)
                 self.native(compiled, interruptible)
                 self._compiled[compiled.facts.data] = compiled
             if compiled not in self._recent:

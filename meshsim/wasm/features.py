@@ -1,251 +1,87 @@
-"""Which parts of WebAssembly beyond 1.0 a module's code uses.
-
-The walk goes over every instruction without decoding most of them: one regular expression matches runs of
-WebAssembly 1.0 instructions at the speed of ``re``, and Python looks only at what stopped it. An opcode that nobody
-here knows ends the walk of its function; whether code is valid is the engine's to say.
-"""
+"""Which parts of WebAssembly there are beyond 1.0, and who runs them."""
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from meshsim.errors import ModuleError
-from meshsim.wasm.reader import Reader
-
-FEATURES: Mapping[str, str] = {
-    "bulk-memory": "memory.copy, memory.fill and their like",
-    "exceptions": "exception handling with exnref",
-    "extended-const": "arithmetic in constant expressions",
-    "function-references": "typed function references",
-    "gc": "structs, arrays and i31",
-    "legacy-exceptions": "exception handling as it was before the standard",
-    "memory64": "addresses of 64 bits",
-    "multi-memory": "more than one memory",
-    "multi-value": "several results, or blocks with parameters",
-    "nontrapping-float-to-int": "saturating conversions",
-    "reference-types": "references in tables and locals",
-    "relaxed-simd": "vector instructions whose result may depend on the machine",
-    "shared-memory": "memory that threads share",
-    "sign-extension": "sign extension instructions",
-    "simd": "vectors of 128 bits",
-    "tail-call": "calls that reuse the caller's frame",
-    "threads": "atomic instructions",
-    "wide-arithmetic": "128-bit sums and products",
-}
-"""Feature -> what it is."""
-
-_LEB = rb"[\x80-\xff]*[\x00-\x7f]"
-
-_skip_leb = re.compile(_LEB).match
-
-_skip_plain = re.compile(
-    rb"(?:[\x00\x01\x05\x0b\x0f\x1a\x1b\x45-\xbf]"  # no immediates: control, parametric, numeric
-    rb"|[\x0c\x0d\x10\x20-\x24\x41\x42]" + _LEB  # a label, a function, a variable, an integer constant
-    + rb"|[\x28-\x3e][\x00-\x3f]" + _LEB  # load, store: alignment, offset
-    + rb"|[\x02-\x04][\x40\x7c-\x7f]"  # block, loop, if
-    + rb"|\x11" + _LEB + rb"\x00"  # call_indirect through table 0
-    + rb"|[\x3f\x40]\x00"  # memory.size, memory.grow
-    + rb"|\x43.{4}|\x44.{8})*+",
-    re.DOTALL,
-).match  # fmt: skip
-"""Match the longest run of WebAssembly 1.0 instructions."""
-
-Op = tuple[str | None, str]
-"""A feature (None: of 1.0) and the immediates: ``n`` a LEB128 integer, ``1`` ``8`` ``16`` that many bytes, ``m`` where
-in memory, ``b`` type of a block, ``j`` table of labels, ``t`` value types, ``h`` handlers."""
-
-_OPS: dict[int, Op] = {
-    **dict.fromkeys((0x00, 0x01, 0x05, 0x0B, 0x0F, 0x1A, 0x1B), (None, "")),
-    **dict.fromkeys(range(0x45, 0xC0), (None, "")),
-    **dict.fromkeys((0x0C, 0x0D, 0x10, 0x41, 0x42), (None, "n")),
-    **dict.fromkeys(range(0x20, 0x25), (None, "n")),
-    **dict.fromkeys((0x02, 0x03, 0x04), (None, "b")),
-    **dict.fromkeys(range(0x28, 0x3F), (None, "m")),
-    0x0E: (None, "j"), 0x11: (None, "nn"), 0x3F: (None, "n"), 0x40: (None, "n"), 0x43: (None, "4"), 0x44: (None, "8"),
-    0x06: ("legacy-exceptions", "b"), 0x07: ("legacy-exceptions", "n"), 0x09: ("legacy-exceptions", "n"),
-    0x18: ("legacy-exceptions", "n"), 0x19: ("legacy-exceptions", ""),
-    0x08: (None, "n"), 0x0A: ("exceptions", ""), 0x1F: ("exceptions", "bh"),
-    0x12: ("tail-call", "n"), 0x13: ("tail-call", "nn"),
-    0x14: ("function-references", "n"), 0x15: ("function-references", "n"),
-    0x1C: ("reference-types", "t"), 0x25: ("reference-types", "n"), 0x26: ("reference-types", "n"),
-    **dict.fromkeys(range(0xC0, 0xC5), ("sign-extension", "")),
-    0xD0: ("reference-types", "n"), 0xD1: ("reference-types", ""), 0xD2: ("reference-types", "n"), 0xD3: ("gc", ""),
-    0xD4: ("function-references", ""), 0xD5: ("function-references", "n"), 0xD6: ("function-references", "n"),
-}  # fmt: skip
-"""Opcodes of one byte (core specification, 5.4). ``throw`` (08) belongs to both exception proposals."""
-
-_SIMD_ODD: dict[int, Op] = {
-    **dict.fromkeys((*range(12), 92, 93), ("simd", "m")),
-    **dict.fromkeys((12, 13), ("simd", "16")),
-    **dict.fromkeys(range(21, 35), ("simd", "1")),
-    **dict.fromkeys(range(84, 92), ("simd", "m1")),
-}
-
-_PREFIXED: dict[int, dict[int, Op]] = {
-    0xFB: {
-        **dict.fromkeys((0, 1, 6, 7, 11, 12, 13, 14, 16, 20, 21, 22, 23), ("gc", "n")),
-        **dict.fromkeys((2, 3, 4, 5, 8, 9, 10, 17, 18, 19), ("gc", "nn")),
-        **dict.fromkeys((15, 26, 27, 28, 29, 30), ("gc", "")),
-        **dict.fromkeys((24, 25), ("gc", "1nnn")),
-    },
-    0xFC: {
-        **dict.fromkeys(range(8), ("nontrapping-float-to-int", "")),
-        **dict.fromkeys((8, 10, 12, 14), ("bulk-memory", "nn")),
-        **dict.fromkeys((9, 11, 13), ("bulk-memory", "n")),
-        **dict.fromkeys((15, 16, 17), ("reference-types", "n")),
-        **dict.fromkeys(range(19, 23), ("wide-arithmetic", "")),
-    },
-    0xFD: {
-        **dict.fromkeys(range(256), ("simd", "")),
-        **_SIMD_ODD,
-        **dict.fromkeys(range(256, 276), ("relaxed-simd", "")),
-    },
-    0xFE: {**dict.fromkeys(range(0x4F), ("threads", "m")), 0x03: ("threads", "1")},
-}
-"""Opcodes with a prefix byte and a LEB128 number behind it."""
+from meshsim.errors import NotModelled
 
 
-class _Unknown(Exception):
-    """An opcode that is not in the tables; the walk of this function ends."""
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A part of WebAssembly beyond 1.0.
 
-
-def used(data: bytes, bodies: Iterable[tuple[int, int]], global_section: tuple[int, int]) -> frozenset[str]:
-    """The features that a module's code shows.
-
-    Parameters
+    Attributes
     ----------
-    data : bytes
-        The module.
-    bodies : iterable of (int, int)
-        Where each function's body starts, with its locals, and ends.
-    global_section : (int, int)
-        Where the content of the global section starts and ends.
+    meaning : str
+        What it is, in a few words.
+    envoy, meshsim : bool
+        Whether Envoy 1.40 (V8) and meshsim (Wasmtime) run modules that use it; seen in runs of both.
+    remedy : str
+        How a module is built without it, where that is needed.
     """
-    found: set[str] = set()
-    for start, end in bodies:
-        body = Reader(data, start, end, "code")
-        try:
-            _locals(body, found)
-            _walk(body, found)
-        except (_Unknown, ModuleError):
-            continue
-    with contextlib.suppress(_Unknown, ModuleError):
-        _globals(Reader(data, *global_section, "the global section"), found)
-    return frozenset(found)
+
+    meaning: str
+    envoy: bool = True
+    meshsim: bool = True
+    remedy: str = ""
+
+    @property
+    def takers(self) -> str:
+        """Who takes it, in words."""
+        return {
+            (True, True): "Envoy and meshsim",
+            (True, False): "Envoy; meshsim does not",
+            (False, True): "meshsim; Envoy does not",
+            (False, False): "neither Envoy nor meshsim",
+        }[self.envoy, self.meshsim]
 
 
-def _locals(reader: Reader, found: set[str]) -> None:
-    for _ in range(reader.u32()):
-        reader.u32()
-        _value(reader, found)
+_EXNREF = (
+    "rebuild it with the standard's exceptions (exnref): `-sWASM_LEGACY_EXCEPTIONS=0` for Emscripten, "
+    "`-mllvm -wasm-use-legacy-eh=false` for clang, `-Cllvm-args=-wasm-use-legacy-eh=false` for rustc; "
+    "or translate it with `wasm-opt --translate-to-exnref`; Envoy runs that too"
+)
+
+FEATURES: Mapping[str, Feature] = {
+    "bulk-memory": Feature("memory.copy, memory.fill and their like"),
+    "custom-page-sizes": Feature("memory counted in other pages than of 64 KiB", False, False),
+    "exceptions": Feature("exception handling with exnref"),
+    "extended-const": Feature("arithmetic in constant expressions"),
+    "function-references": Feature("typed function references"),
+    "gc": Feature("structs, arrays and i31"),
+    "legacy-exceptions": Feature("exception handling as it was before the standard", True, False, _EXNREF),
+    "memory64": Feature("addresses of 64 bits"),
+    "multi-memory": Feature("more than one memory"),
+    "multi-value": Feature("several results, or blocks with parameters"),
+    "nontrapping-float-to-int": Feature("saturating conversions"),
+    "reference-types": Feature("references in tables and locals"),
+    "relaxed-simd": Feature("vector instructions whose result may depend on the machine"),
+    "shared-memory": Feature(
+        "memory that threads share",
+        True,
+        False,
+        "build it for one thread, without `-pthread` and `--shared-memory`",
+    ),
+    "sign-extension": Feature("sign extension instructions"),
+    "simd": Feature("vectors of 128 bits"),
+    "stack-switching": Feature("continuations", False, False),
+    "tail-call": Feature("calls that reuse the caller's frame"),
+    "threads": Feature("atomic instructions"),
+    "wide-arithmetic": Feature("128-bit sums and products", False, False),
+}
+"""Name -> what it is and who takes it. ``docs/wasm-features.md`` is this table, with a small module a row."""
 
 
-def _value(reader: Reader, found: set[str]) -> None:
-    """Go over a value type."""
-    byte = reader.byte()
-    if byte == 0x7B:
-        found.add("simd")
-    elif byte in (0x70, 0x6F):
-        found.add("reference-types")
-    elif byte in (0x63, 0x64):
-        found.add("function-references")
-        reader.s33()
+def not_modelled(feature: str) -> NotModelled:
+    """The error for a module that Envoy would run and meshsim cannot.
 
-
-def _globals(reader: Reader, found: set[str]) -> None:
-    arithmetic = frozenset((*range(0x6A, 0x6D), *range(0x7C, 0x7F)))  # i32 and i64: add, sub, mul
-    if reader.pos == reader.end:
-        return
-    for _ in range(reader.u32()):
-        _value(reader, found)
-        reader.byte()
-        while (opcode := reader.data[reader.pos] if reader.pos < reader.end else 0x0B) != 0x0B:
-            if opcode in arithmetic:
-                found.add("extended-const")
-            _instruction(reader, found)
-        reader.byte()
-
-
-def _walk(reader: Reader, found: set[str]) -> None:
-    """Go over a function's instructions."""
-    data, end = reader.data, reader.end
-    while True:
-        run = _skip_plain(data, reader.pos, end)
-        if run is not None:
-            reader.pos = run.end()
-        if reader.pos >= end:
-            return
-        _instruction(reader, found)
-
-
-def _instruction(reader: Reader, found: set[str]) -> None:
-    """Go over one instruction, whatever it is."""
-    opcode = reader.byte()
-    prefixed = _PREFIXED.get(opcode)
-    op = _OPS.get(opcode) if prefixed is None else prefixed.get(reader.u32())
-    if op is None:
-        raise _Unknown
-    feature, immediates = op
-    if feature is not None:
-        found.add(feature)
-    if immediates in ("4", "8", "16"):
-        reader.skip(int(immediates))
-        return
-    for immediate in immediates:
-        _IMMEDIATES[immediate](reader, found)
-
-
-def _number(reader: Reader, found: set[str]) -> None:
-    match = _skip_leb(reader.data, reader.pos, reader.end)
-    if match is None:
-        raise _Unknown
-    reader.pos = match.end()
-
-
-def _byte(reader: Reader, found: set[str]) -> None:
-    reader.byte()
-
-
-def _where(reader: Reader, found: set[str]) -> None:
-    """Alignment, with a bit that says that the memory's index follows; offset."""
-    if reader.u32() & 0x40:
-        found.add("multi-memory")
-        reader.u32()
-    _number(reader, found)
-
-
-def _block(reader: Reader, found: set[str]) -> None:
-    start = reader.pos
-    if reader.byte() == 0x40:
-        return
-    reader.pos = start
-    if reader.s33() >= 0:
-        found.add("multi-value")
-    else:
-        reader.pos = start
-        _value(reader, found)
-
-
-def _labels(reader: Reader, found: set[str]) -> None:
-    for _ in range(reader.u32() + 1):
-        _number(reader, found)
-
-
-def _types(reader: Reader, found: set[str]) -> None:
-    for _ in range(reader.u32()):
-        _value(reader, found)
-
-
-def _handlers(reader: Reader, found: set[str]) -> None:
-    """Clauses of try_table: kind 0 and 1 name a tag, all name a label."""
-    for _ in range(reader.u32()):
-        if reader.byte() < 2:
-            reader.u32()
-        reader.u32()
-
-
-_IMMEDIATES = {
-    "n": _number, "1": _byte, "m": _where, "b": _block, "j": _labels, "t": _types, "h": _handlers,
-}  # fmt: skip
+    Examples
+    --------
+    >>> print(not_modelled("shared-memory"))
+    not modelled: the Wasm feature shared-memory: Envoy's V8 runs such a module, Wasmtime, which runs it here, does not
+      -> build it for one thread, without `-pthread` and `--shared-memory`
+    """
+    why = "Envoy's V8 runs such a module, Wasmtime, which runs it here, does not"
+    return NotModelled(f"the Wasm feature {feature}: {why}", remedy=FEATURES[feature].remedy)

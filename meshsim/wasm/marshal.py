@@ -44,7 +44,8 @@ class SlotViews(dict[int, memoryview]):
 
 
 @functools.cache
-def _slots_format(params: str) -> struct.Struct:
+def slots_format(params: str) -> struct.Struct:
+    """How a list of parameters lies in slots."""
     return struct.Struct("<" + "".join(_FORMATS[letter] for letter in params))
 
 
@@ -67,7 +68,7 @@ def with_arguments(run: Callable[[], Any], buffer: memoryview, params: str) -> C
         words[8] = c & _MASK32
         return run()
 
-    pack = _slots_format(params).pack_into
+    pack = slots_format(params).pack_into
     masks = [{"i": _MASK32, "I": _MASK64}.get(letter) for letter in params]
 
     def many(*arguments: float) -> Any:
@@ -87,7 +88,7 @@ def callback(host: HostImport, views: SlotViews) -> Callable[[int, int, int, int
     No ``try``: cffi calls ``onerror`` for whatever is raised here, also before the first line.
     """
     fn, results = host.fn, host.type.results
-    unpack = _slots_format(host.type.params).unpack_from
+    unpack = slots_format(host.type.params).unpack_from
 
     def without_result(_env: int, _caller: int, at: int, _count: int) -> int:
         fn(*unpack(views[at]))

@@ -14,7 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from meshsim.errors import ModuleError
-from meshsim.wasm import features
+from meshsim.wasm import instructions
 from meshsim.wasm.reader import Reader
 from meshsim.wasm.sections import Sections
 from meshsim.wasm.types import CustomSection, Export, Import, MemoryLimits
@@ -92,8 +92,11 @@ class ModuleFacts:
 
         Walks over all code at the first reading; names are the keys of :data:`meshsim.wasm.features.FEATURES`.
         """
-        in_code = features.used(self.data, self.sections.code, self.sections.global_section)
-        return in_code | self.sections.features | set(_memory_features(self.memories))
+        in_code = instructions.used(self.data, self.sections.code, self.sections.global_section)
+        declared = self.sections.features
+        if "legacy-exceptions" in in_code:
+            declared = declared - {"exceptions"}  # the tags belong to the older form
+        return in_code | declared | set(_memory_features(self.memories))
 
     def custom_section(self, name: str) -> bytes | None:
         """The content of the first custom section of that name."""
@@ -176,3 +179,5 @@ def _memory_features(memories: Iterable[MemoryLimits]) -> Iterator[str]:
             yield "memory64"
         if memory.shared:
             yield "shared-memory"
+        if memory.own_pages:
+            yield "custom-page-sizes"

@@ -20,15 +20,15 @@ Nothing here is checked by the engine. What has to hold, with a test for each in
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import wasmtime
 
 from meshsim.errors import GuestTrap, MeshsimError, ModuleError
-from meshsim.wasm.capi import EXTERN_KINDS, NULL_KINDS, address, ffi, lib
-from meshsim.wasm.marshal import CASTS, SlotViews, callback, with_arguments
+from meshsim.wasm.capi import EXTERN_KINDS, NULL_KINDS, ffi, lib, module_pointer
+from meshsim.wasm.exchange import Exchange
+from meshsim.wasm.marshal import CASTS, SLOT_BYTES, SlotViews, callback, with_arguments
 from meshsim.wasm.traps import error_frames, error_text, from_trap
 from meshsim.wasm.types import FuncType, HostImport
 
@@ -38,10 +38,31 @@ MAX_DEPTH = 64
 MAX_TABLE_ELEMENTS = 10_000_000
 """V8's limit for one table; a store here has no room for more in all its tables."""
 
+TABLE_ELEMENT_BYTES = 16
+"""A table may not take more than half of what a memory may."""
+
+MAX_TABLES = 16
+"""Tables of one store: toolchains make one. The engine gives each its own room, so there must be an end."""
+
 _CLOSED = 1 << 30  # a depth that no call reaches
 
 NO_BYTES = ffi.buffer(ffi.new("char[1]"), 0)
 """The buffer of a memory that is not there."""
+
+
+class BareCall(NamedTuple):
+    """A call laid open: who uses it does without every convenience, and with half of the time.
+
+    Put the arguments into ``words`` (every fourth, from 0), set the store's ``depth`` to 1, call ``run(*args)``, set the
+    depth back to 0. When that gives an error, or ``trap[0]`` is not 0, raise :meth:`Store.ended_badly`; else the result
+    is in ``words[0]``. Only for calls from outside of all others.
+    """
+
+    store: Store
+    run: Callable[..., int]
+    args: tuple[Any, ...]
+    words: memoryview
+    trap: Any
 
 
 class Store:
@@ -51,8 +72,8 @@ class Store:
 
     Parameters
     ----------
-    engine : wasmtime.Engine
-        The engine of the modules that will run here.
+    engine : C object
+        The engine of the modules that will run here (:func:`meshsim.wasm.capi.engine_pointer`).
     memory_bytes : int
         No linear memory here grows beyond this.
     slots : int
@@ -70,23 +91,26 @@ class Store:
         "_context",
         "_fuel",
         "_handle",
-        "_instance",
+        "_name",
         "_pending",
+        "_size",
         "_trap",
         "_views",
         "depth",
     )
 
-    def __init__(self, engine: wasmtime.Engine, memory_bytes: int, slots: int) -> None:
-        handle = lib.wasmtime_store_new(ffi.cast("wasm_engine_t *", address(engine)), ffi.NULL, ffi.NULL)
+    def __init__(self, engine: Any, memory_bytes: int, slots: int = 1) -> None:
+        handle = lib.wasmtime_store_new(engine, ffi.NULL, ffi.NULL)
         self._handle: Any = ffi.gc(handle, lib.wasmtime_store_delete)
-        lib.wasmtime_store_limiter(handle, memory_bytes, MAX_TABLE_ELEMENTS, -1, -1, -1)
+        elements = min(MAX_TABLE_ELEMENTS, memory_bytes // TABLE_ELEMENT_BYTES)
+        lib.wasmtime_store_limiter(handle, memory_bytes, elements, -1, MAX_TABLES, -1)
         self._context: Any = lib.wasmtime_store_context(handle)
         self._trap: Any = ffi.new("uintptr_t *")
         self._pending: BaseException | None = None
         self.depth = 0
         self._fuel: Any = ffi.new("uint64_t *")
-        self._instance: Any = ffi.new("wasmtime_instance_t *")
+        self._name: Any = ffi.new("char **")
+        self._size: Any = ffi.new("size_t *")
         self._callbacks: list[Any] = []
         self._views = SlotViews(max(slots, 1))
 
@@ -120,7 +144,9 @@ class Store:
 
     def fuel(self) -> int:
         """What is left in the tank."""
-        self._check(lib.wasmtime_context_get_fuel(self.context, self._fuel))
+        error = lib.wasmtime_context_get_fuel(self.context, self._fuel)
+        if error:
+            self._check(error)
         return self._fuel[0]  # type: ignore[no-any-return]
 
     def set_epoch_deadline(self, ticks: int) -> None:
@@ -131,7 +157,14 @@ class Store:
 
     def host_function(self, extern_type: Any, host: HostImport) -> Any:
         """An extern that calls ``host``; ``extern_type`` is the C object of the same type, from the module."""
-        c_function = ffi.callback("callback_t", callback(host, self._views), error=0, onerror=self._host_failed)
+        return self._host_function(extern_type, callback(host, self._views))
+
+    def exchange(self, extern_type: Any, exchange: Exchange) -> Any:
+        """An extern that answers for every function of an :class:`Exchange`."""
+        return self._host_function(extern_type, exchange.callback(self._views))
+
+    def _host_function(self, extern_type: Any, answer: Callable[[int, int, int, int], int]) -> Any:
+        c_function = ffi.callback("callback_t", answer, error=0, onerror=self._host_failed)
         self._callbacks.append(c_function)
         extern = ffi.new("wasmtime_extern_t *", {"kind": EXTERN_KINDS["func"]})
         function_type = lib.wasm_externtype_as_functype_const(extern_type)
@@ -154,8 +187,8 @@ class Store:
         self._check(lib.wasmtime_table_new(self.context, table_type, null, ffi.addressof(extern.of, "table")))
         return extern
 
-    def instantiate(self, module: wasmtime.Module, imports: Sequence[Any]) -> None:
-        """Make the one instance of this store; its start function runs.
+    def instantiate(self, module: Any, imports: Sequence[Any]) -> Any:
+        """Make an instance of a module, both C objects; its start function runs.
 
         Raises
         ------
@@ -165,32 +198,48 @@ class Store:
             From the start function, or a data segment out of bounds.
         """
         externs = ffi.new("wasmtime_extern_t[]", [extern[0] for extern in imports])
-        module_pointer = ffi.cast("wasmtime_module_t *", address(module))
+        instance = ffi.new("wasmtime_instance_t *")
         self.depth += 1
         try:
-            error = lib.wasmtime_instance_new(
-                self.context, module_pointer, externs, len(imports), self._instance, self._trap
-            )
+            error = lib.wasmtime_instance_new(self.context, module, externs, len(imports), instance, self._trap)
             trap, self._trap[0] = self._trap[0], 0
             pending, self._pending = self._pending, None
             if pending is None:
                 self._check(error)
             if error or trap:
                 raise self._failure(error, trap, pending)
+            return instance
         finally:
             self.depth -= 1
 
-    def export(self, name: str) -> Any:
-        """The instance's export of that name as an extern, or None."""
+    def export(self, instance: Any, name: str) -> Any:
+        """An instance's export of that name as an extern, or None."""
         encoded = name.encode()
         extern = ffi.new("wasmtime_extern_t *")
-        found = lib.wasmtime_instance_export_get(self.context, self._instance, encoded, len(encoded), extern)
+        found = lib.wasmtime_instance_export_get(self.context, instance, encoded, len(encoded), extern)
         return extern if found else None
+
+    def export_at(self, instance: Any, index: int) -> Any:
+        """An instance's export by its place in the module, as an extern."""
+        extern = ffi.new("wasmtime_extern_t *")
+        lib.wasmtime_instance_export_nth(self.context, instance, index, self._name, self._size, extern)
+        return extern
+
+    def plug(self, table: Any, index: int, function: Any) -> None:
+        """Put a function, an extern, into a table."""
+        value = ffi.new("wasmtime_val_t *", {"kind": NULL_KINDS["r"]})
+        value.of.funcref = function.of.func
+        self._check(lib.wasmtime_table_set(self.context, ffi.addressof(table.of, "table"), index, value))
+
+    def grow(self, extern: Any, pages: int) -> None:
+        """Make a memory larger; raises ModuleError where the limits are in the way."""
+        memory = ffi.addressof(extern.of, "memory")
+        self._check(lib.wasmtime_memory_grow(self.context, memory, pages, self._fuel))
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
-    def function(self, extern: Any, type_: FuncType) -> Callable[..., Any]:
-        """A callable for an exported function, which must have this very type.
+    def function(self, extern: Any, type_: FuncType, *first: int) -> Callable[..., Any]:
+        """A callable for an exported function of this very type; ``first`` may fix its first argument.
 
         The callable takes ints (floats for f32 and f64) and returns an unsigned int, a float or None. It raises what a
         host function raised, or :class:`~meshsim.errors.GuestTrap`, or :class:`~meshsim.errors.DeadlineExceeded`.
@@ -201,6 +250,11 @@ class Store:
         buffer = memoryview(ffi.buffer(slots))
         result: Any = buffer.cast(CASTS[type_.results]) if type_.results else (None,)
         call, context, trap = lib.wasmtime_func_call_unchecked, self.context, self._trap
+        words = buffer.cast("I")
+
+        def run_with_first() -> Any:
+            words[0] = first[0]  # the result of the last call was there
+            return run()
 
         def run() -> Any:
             if self.depth >= MAX_DEPTH:
@@ -217,7 +271,29 @@ class Store:
             finally:
                 self.depth -= 1
 
+        if first:
+            return with_arguments(run_with_first, buffer[SLOT_BYTES:], type_.params[1:])
         return with_arguments(run, buffer, type_.params)
+
+    def bare(self, extern: Any, type_: FuncType) -> BareCall:
+        """An exported function of ints for who calls it a hundred thousand times; see :class:`BareCall`."""
+        func = ffi.new("wasmtime_func_t *", extern.of.func)
+        count = max(len(type_.params), len(type_.results), 1)
+        slots = ffi.new("uint64_t[]", 2 * count)
+        words = memoryview(ffi.buffer(slots)).cast("I")
+        return BareCall(
+            self, lib.wasmtime_func_call_unchecked, (self.context, func, slots, count, self._trap), words, self._trap
+        )
+
+    def ended_badly(self, error: int) -> BaseException:
+        """Why a bare call ended, of which this is the error, 0 after a trap."""
+        ended, self._trap[0] = self._trap[0], 0
+        pending, self._pending = self._pending, None
+        return self._failure(error, ended, pending)
+
+    def fuel_gauge(self) -> tuple[Callable[[Any, Any], int], Any, Any]:
+        """For who reads the fuel a hundred thousand times: what to call with which two, the last of which has it then."""
+        return lib.wasmtime_context_get_fuel, self.context, self._fuel
 
     def window(self, extern: Any) -> tuple[Any, int]:
         """The bytes of a memory as a buffer, and their number; both hold until the guest grows the memory."""
@@ -229,6 +305,8 @@ class Store:
         """Why a call into the guest failed; frees ``error`` and ``trap``."""
         try:
             if pending is not None:
+                if error and isinstance(pending, GuestTrap) and not pending.frames:
+                    pending.frames = error_frames(error)  # a host function that traps: where the guest called it
                 return pending
             if error:
                 return GuestTrap("error", error_text(error), error_frames(error))
@@ -267,19 +345,18 @@ class Store:
                 lib.wasmtime_error_delete(error)
 
 
-@contextlib.contextmanager
-def import_types(module: wasmtime.Module) -> Iterator[list[Any]]:
-    """The C objects of the types of a module's imports, in order; freed at the end of the ``with``."""
-    vector = ffi.new("wasm_importtype_vec_t *")
-    lib.wasmtime_module_imports(ffi.cast("wasmtime_module_t *", address(module)), vector)
-    try:
-        yield [lib.wasm_importtype_type(vector.data[i]) for i in range(vector.size)]
-    finally:
-        lib.wasm_importtype_vec_delete(vector)
+class ImportTypes(list[Any]):
+    """The C objects of the types of a module's imports, in order; they live as long as this list."""
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        vector = ffi.new("wasm_importtype_vec_t *")
+        lib.wasmtime_module_imports(module_pointer(module), vector)
+        self._vector = ffi.gc(vector, lib.wasm_importtype_vec_delete)
+        super().__init__(lib.wasm_importtype_type(vector.data[i]) for i in range(vector.size))
 
 
 def image_bytes(module: wasmtime.Module) -> int:
     """Size of a module's compiled code in memory."""
     start, end = ffi.new("uintptr_t *"), ffi.new("uintptr_t *")
-    lib.wasmtime_module_image_range(ffi.cast("wasmtime_module_t *", address(module)), start, end)
+    lib.wasmtime_module_image_range(module_pointer(module), start, end)
     return int(end[0] - start[0])

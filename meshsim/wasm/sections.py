@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from meshsim.wasm.reader import Reader
-from meshsim.wasm.types import CustomSection, Export, FuncType, Import, MemoryLimits
+from meshsim.wasm.types import VALUE_FEATURES, CustomSection, Export, FuncType, Import, MemoryLimits
 
 SECTIONS = (
     "custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data",
@@ -42,6 +42,7 @@ class Sections:
         self.exports: list[Export] = []
         self.functions: list[int] = []
         self.imported_functions = 0
+        self.tables = 0
         self.memories: list[MemoryLimits] = []
         self.custom: list[CustomSection] = []
         self.start: int | None = None
@@ -51,8 +52,8 @@ class Sections:
         self.features: set[str] = set()
         self.readers: Mapping[int, Callable[[Reader], None]] = {
             0: self.read_custom, 1: self.read_types, 2: self.read_imports, 3: self.read_functions,
-            5: self.read_memories, 6: self.read_globals, 7: self.read_exports, 8: self.read_start,
-            10: self.read_code, 11: self.read_data, 13: self.read_tags,
+            4: self.read_tables, 5: self.read_memories, 6: self.read_globals, 7: self.read_exports, 8: self.read_start,
+            10: self.read_code, 11: self.read_data, 12: self.read_data_count, 13: self.read_tags,
         }  # fmt: skip
 
     def read(self, reader: Reader) -> None:
@@ -101,6 +102,10 @@ class Sections:
             if len(results) > 1:
                 self.features.add("multi-value")
             return FuncType(params, results)
+        if form == 0x5D:  # a continuation of functions of a type
+            self.features.add("stack-switching")
+            reader.s33()
+            return None
         if form not in (0x5F, 0x5E):
             raise reader.fail(f"unknown form of type 0x{form:02x}", reader.pos - 1)
         self.features.add("gc")
@@ -122,8 +127,7 @@ class Sections:
                 self.imported_functions += 1
                 type_ = self.type_of(self.functions[-1], reader)
             elif kind == "table":
-                element = self.read_value(reader)
-                self.read_limits(reader)
+                element = self.read_table_type(reader)
             elif kind == "memory":
                 self.memories.append(self.read_limits(reader))
             elif kind == "global":
@@ -134,6 +138,14 @@ class Sections:
 
     def read_functions(self, reader: Reader) -> None:
         self.functions.extend(reader.u32() for _ in range(reader.u32()))
+
+    def read_tables(self, reader: Reader) -> None:
+        for _ in range(reader.u32()):
+            if reader.pos < reader.end and reader.data[reader.pos] == 0x40:  # with an expression, which nobody needs
+                self.features.add("function-references")
+                break
+            self.read_table_type(reader)
+        reader.pos = reader.end
 
     def read_memories(self, reader: Reader) -> None:
         self.memories.extend(self.read_limits(reader) for _ in range(reader.u32()))
@@ -167,6 +179,10 @@ class Sections:
         self.data_bytes = reader.end - reader.pos
         reader.pos = reader.end
 
+    def read_data_count(self, reader: Reader) -> None:
+        self.features.add("bulk-memory")
+        reader.u32()
+
     def read_tags(self, reader: Reader) -> None:
         for _ in range(reader.u32()):
             self.read_tag(reader)
@@ -185,13 +201,24 @@ class Sections:
     def read_value(self, reader: Reader) -> str:
         byte = reader.byte()
         if byte in (0x63, 0x64):  # (ref null ht), (ref ht)
-            self.features.add("function-references")
             reader.s33()
-        elif not 0x69 <= byte <= 0x7F:
+        elif not 0x68 <= byte <= 0x7F:
             raise reader.fail(f"unknown type of value 0x{byte:02x}", reader.pos - 1)
-        letter = VALUE_LETTERS.get(byte, "?")
-        if letter == "v":
-            self.features.add("simd")
+        if (feature := VALUE_FEATURES.get(byte)) is not None:
+            self.features.add(feature)
+        return VALUE_LETTERS.get(byte, "?")
+
+    def read_table_type(self, reader: Reader) -> str:
+        """A table's letter of what it holds; only one table of functions is of WebAssembly 1.0."""
+        before = set(self.features)
+        letter = self.read_value(reader)
+        self.tables += 1
+        if letter == "r":
+            self.features = before
+        if letter != "r" or self.tables > 1:
+            self.features.add("reference-types")
+        if self.read_limits(reader).wide:
+            self.features.add("memory64")
         return letter
 
     def read_limits(self, reader: Reader) -> MemoryLimits:
@@ -201,9 +228,10 @@ class Sections:
         number = reader.u64 if flags & 4 else reader.u32
         minimum = number()
         maximum = number() if flags & 1 else None
-        if flags & 8:  # size of a page, a power of two
+        own_pages = bool(flags & 8)
+        if own_pages:  # size of a page, a power of two
             reader.u32()
-        return MemoryLimits(minimum, maximum, shared=bool(flags & 2), wide=bool(flags & 4))
+        return MemoryLimits(minimum, maximum, bool(flags & 2), bool(flags & 4), own_pages)
 
     def read_global_type(self, reader: Reader) -> None:
         self.read_value(reader)

@@ -10,6 +10,7 @@ import wasmtime
 
 from meshsim.errors import GuestTrap, MeshsimError
 from meshsim.wasm import rawcall
+from meshsim.wasm.capi import engine_pointer, module_pointer
 from meshsim.wasm.types import FuncType, HostImport
 
 WASMTIME_MAJOR = 50
@@ -70,17 +71,17 @@ def _results() -> list[tuple[str, bool]]:
     engine = wasmtime.Engine()
     module = wasmtime.Module(engine, _SELF_TEST)
     type_ = FuncType("iIF", "I")
-    store = rawcall.Store(engine, 1 << 20, 3)
-    with rawcall.import_types(module) as types:
-        store.instantiate(module, [store.host_function(types[0], HostImport(type_, host))])
-    run = store.function(store.export("run"), type_)
-    window, size = store.window(store.export("memory"))
+    store = rawcall.Store(engine_pointer(engine), 1 << 20, 3)
+    types = rawcall.ImportTypes(module)
+    instance = store.instantiate(module_pointer(module), [store.host_function(types[0], HostImport(type_, host))])
+    run = store.function(store.export(instance, "run"), type_)
+    window, size = store.window(store.export(instance, "memory"))
     results = [("memory", (window[8:15], size) == (b"meshsim", 1 << 16))]
     results.append(("results", run(1 << 31, 1 << 63, -0.5) == (1 << 64) - 1))
     results.append(("arguments", seen == [(1 << 31, 1 << 63, -0.5)]))
-    results.append(("memory.grow", store.window(store.export("memory"))[1] == 2 << 16))
+    results.append(("memory.grow", store.window(store.export(instance, "memory"))[1] == 2 << 16))
     results.append(("exceptions of host functions", _raised(run, 0, 0, 0.0) is boom))
-    trap = _raised(store.function(store.export("trap"), FuncType("", "")))
+    trap = _raised(store.function(store.export(instance, "trap"), FuncType("", "")))
     results.append(("traps", isinstance(trap, GuestTrap) and trap.code == "unreachable" and len(trap.frames) == 1))
     store.close()
     return results

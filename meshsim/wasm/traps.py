@@ -11,6 +11,7 @@ from typing import Any
 
 from meshsim.errors import DeadlineExceeded, Frame, GuestTrap, MeshsimError
 from meshsim.wasm.capi import ffi, lib
+from meshsim.wasm.exchange import OWN_MODULES
 
 _TRAP_CODES = (
     "stack_overflow", "memory_out_of_bounds", "heap_misaligned", "table_out_of_bounds", "indirect_call_to_null",
@@ -69,9 +70,16 @@ def _frames(fill: Callable[[Any], None]) -> tuple[Frame, ...]:
     vector = ffi.new("wasm_frame_vec_t *")
     fill(vector)
     try:
-        return tuple(_frame(vector.data[i]) for i in range(vector.size))
+        frames = (vector.data[i] for i in range(vector.size))
+        return tuple(_frame(frame) for frame in frames if not _is_own(frame))
     finally:
         lib.wasm_frame_vec_delete(vector)
+
+
+def _is_own(frame: Any) -> bool:
+    """Whether the function stands between guest and host."""
+    name = lib.wasmtime_frame_module_name(frame)
+    return bool(name) and _string(name) in OWN_MODULES
 
 
 def _frame(frame: Any) -> Frame:

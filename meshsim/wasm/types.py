@@ -15,6 +15,14 @@ VALUE_NAMES = {
 }  # fmt: skip
 """Letter of a value type -> its name in the text format; ``?`` is any other reference type."""
 
+VALUE_FEATURES = {
+    0x7B: "simd", 0x70: "reference-types", 0x6F: "reference-types", 0x63: "function-references",
+    0x64: "function-references", 0x69: "exceptions", 0x74: "exceptions",
+    **dict.fromkeys((0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x71, 0x72, 0x73), "gc"),
+    0x68: "stack-switching", 0x75: "stack-switching",
+}  # fmt: skip
+"""First byte of a value type -> the feature beyond WebAssembly 1.0 that it belongs to."""
+
 
 @dataclass(frozen=True, slots=True)
 class FuncType:
@@ -75,13 +83,14 @@ class MemoryLimits:
     """The declared size of a linear memory.
 
     ``minimum`` and ``maximum`` count pages of 64 KiB (None: as far as the host lets it grow). ``shared``: may be
-    seen by several threads. ``wide``: addresses have 64 bits (memory64).
+    seen by several threads. ``wide``: addresses have 64 bits (memory64). ``own_pages``: it names a size of its pages.
     """
 
     minimum: int
     maximum: int | None = None
     shared: bool = False
     wide: bool = False
+    own_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +117,18 @@ class Limits:
     deadline_s : float, optional
         Wall-clock seconds that one call from outside may take; then it ends with
         :class:`~meshsim.errors.DeadlineExceeded`. A safety net: nothing that is simulated may depend on it.
+    kept_bytes_per_call : int
+        What one call from outside may make its host keep or copy, about: log lines, headers, messages, its trace. Then
+        it ends with an error. The default is ours; Proxy-Wasm hosts have none.
+    kept_bytes : int
+        What the records of all calls may take, about.
     """
 
     memory_bytes: int = 1 << 30
     fuel_per_call: int | None = None
     deadline_s: float | None = None
+    kept_bytes_per_call: int = 32 << 20
+    kept_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import weakref
 
@@ -21,18 +22,30 @@ class Watchdog:
     def __init__(self, engine: wasmtime.Engine) -> None:
         self._engine = weakref.ref(engine)
         self._thread: threading.Thread | None = None
+        self._process = 0
+        #: How many ticks there have been: a deadline that was set after the last of them need not be set again.
+        self.beats = 0
+
+    @property
+    def asleep(self) -> bool:
+        """Whether no tick will come: before the first deadline, and in a process that was forked since."""
+        return self._process != os.getpid()
 
     def ticks(self, seconds: float) -> int:
         """How many ticks ahead a deadline is that is at least ``seconds`` ahead; from now on they are coming."""
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=_tick, args=(self._engine,), name="meshsim-watchdog", daemon=True)
+            arguments = self._engine, weakref.ref(self)
+            self._thread = threading.Thread(target=_tick, args=arguments, name="meshsim-watchdog", daemon=True)
             self._thread.start()
-        return math.ceil(seconds / TICK_S) + 1
+            self._process = os.getpid()
+        return math.ceil(seconds / TICK_S) + 2
 
 
-def _tick(reference: weakref.ref[wasmtime.Engine]) -> None:
+def _tick(reference: weakref.ref[wasmtime.Engine], watchdog: weakref.ref[Watchdog]) -> None:
     pause = threading.Event()
     while (engine := reference()) is not None:
         engine.increment_epoch()
-        del engine
+        if (counter := watchdog()) is not None:
+            counter.beats += 1
+        del engine, counter
         pause.wait(TICK_S)

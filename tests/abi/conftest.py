@@ -141,11 +141,13 @@ class FakeHost:
 
     shared_data: SharedData = field(default_factory=SharedData)
     metric_values: MetricValues = field(default_factory=MetricValues)
+    hand_over: Callable[[], None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
     record: Callable[[Any], None] | None = None
     meter: Meter | None = None
     log_level: int = 2
+    keeps_logs: bool = True
     logs: list[tuple[LogLevel, str]] = field(default_factory=list)
     reports: list[tuple[LogLevel, str]] = field(default_factory=list)
     ticks: dict[int, int] = field(default_factory=dict)

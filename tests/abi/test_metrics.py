@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshsim.abi.allowance import AllowanceExceeded
 from meshsim.abi.constants import MetricType, Status
-from meshsim.abi.metrics import MetricTable, MetricValues
+from meshsim.abi.metrics import MAX_NAME_BYTES, MAX_SAMPLES, METRIC_BYTES, MetricTable, MetricValues
 
 COUNTER, GAUGE, HISTOGRAM = MetricType
 MASK = 2**64 - 1
@@ -75,7 +76,7 @@ def test_a_histogram_takes_records_only() -> None:
     assert table.record(histogram, 3) is Status.OK
     assert table.increment(histogram, 1) is Status.BAD_ARGUMENT
     assert table.get(histogram) is Status.BAD_ARGUMENT
-    assert values.samples == {"h": [3]}
+    assert {name: list(samples) for name, samples in values.samples.items()} == {"h": [3]}
     assert values.stats() == {}
 
 
@@ -96,3 +97,20 @@ def test_against_a_number_of_64_bits(kind: MetricType, operations: list[tuple[st
             model = amount if kind is GAUGE else model + amount
         model &= MASK
         assert table.get(metric) == model
+
+
+def test_metrics_without_end_have_an_end() -> None:
+    table = MetricTable(MetricValues())
+    large = "x" * (MAX_NAME_BYTES // 2 - METRIC_BYTES)
+    assert [table.define(COUNTER, large), table.define(COUNTER, large)] == [4, 8]
+    with pytest.raises(AllowanceExceeded, match="the metrics of one VM would take more than 16 MiB"):
+        table.define(COUNTER, "one more")
+
+
+def test_a_histogram_keeps_its_last_samples() -> None:
+    values = MetricValues()
+    table = MetricTable(values)
+    histogram = table.define(HISTOGRAM, "h")
+    for value in range(MAX_SAMPLES + 5):
+        table.record(histogram, value)
+    assert (values.samples["h"][0], len(values.samples["h"])) == (5, MAX_SAMPLES)

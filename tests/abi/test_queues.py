@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshsim.abi.queues import SharedQueues
+from meshsim.abi.allowance import AllowanceExceeded
+from meshsim.abi.queues import MAX_BYTES, SharedQueues
 
 
 def test_a_queue_opened_again_keeps_its_messages_and_changes_its_consumer() -> None:
@@ -51,3 +53,16 @@ def test_first_in_first_out(steps: list[bytes | None]) -> None:
             assert queue.messages.popleft() == model.popleft()
         assert queue.messages == model
     assert len(told) == sum(step is not None for step in steps)
+
+
+def test_messages_that_nobody_takes_have_an_end() -> None:
+    queues = SharedQueues()
+    token = queues.register(b"vm", b"jobs", lambda token: None)
+    large = bytes(MAX_BYTES // 4)
+    assert [queues.enqueue(token, large) for _ in range(3)] == [True] * 3
+    with pytest.raises(AllowanceExceeded, match="the shared queues would take more than 64 MiB"):
+        queues.enqueue(token, large)
+    queue = queues.find(token)
+    assert queue is not None
+    assert queues.dequeue(queue) == large
+    assert queues.enqueue(token, large)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshsim.abi.allowance import AllowanceExceeded
 from meshsim.abi.constants import Status
-from meshsim.abi.shared import SharedData
+from meshsim.abi.shared import MAX_BYTES, SharedData
 
 
 def test_the_rules_of_the_reference_host() -> None:
@@ -42,3 +44,16 @@ def test_against_a_dict_and_a_counter(writes: list[tuple[tuple[bytes, bytes], by
             counter += 1
             model[key] = value, counter
         assert all(store.get(*known) == entry for known, entry in model.items())
+
+
+def test_data_that_nobody_forgets_has_an_end() -> None:
+    store = SharedData()
+    large = bytes(MAX_BYTES // 2 - 4096)
+    assert store.set(b"vm", b"one", large, 0) is Status.OK
+    assert store.set(b"vm", b"one", large, 0) is Status.OK, "it takes the place of the one before"
+    assert store.set(b"vm", b"two", large, 0) is Status.OK
+    with pytest.raises(AllowanceExceeded, match="the shared data would take more than 64 MiB"):
+        store.set(b"vm", b"three", large, 0)
+    assert store.get(b"vm", b"three") is None
+    store.forget(b"vm")
+    assert store.set(b"vm", b"three", large, 0) is Status.OK

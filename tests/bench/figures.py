@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +22,33 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Skipped(Exception):
+    """What a figure needs is not here; says what, and what installs it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A benchmark and its bar: ``at_least`` for what should be large, ``at_most`` for what should be small."""
+    """A benchmark and its bar.
+
+    Attributes
+    ----------
+    run : callable
+        Gives the outcome, or raises :class:`Skipped`.
+    at_least, at_most : float or None
+        The bar for a value that should be large, or small.
+    long : bool
+        Takes minutes; runs only when it is asked for.
+    workload : callable or None
+        Prepares meshsim's own part of the figure and gives it as a function without arguments, for the profiler.
+    """
 
     name: str
     run: Callable[[], Outcome]
     unit: str = "x"
     at_least: float | None = None
     at_most: float | None = None
+    long: bool = False
+    workload: Callable[[], Work] | None = None
 
     def meets(self, value: float) -> bool:
         """Is ``value`` on the right side of the bar? Without a bar everything is."""
@@ -37,14 +59,20 @@ REGISTRY: dict[str, Figure] = {}
 
 
 def figure(
-    name: str, *, unit: str = "x", at_least: float | None = None, at_most: float | None = None
+    name: str,
+    *,
+    unit: str = "x",
+    at_least: float | None = None,
+    at_most: float | None = None,
+    long: bool = False,
+    workload: Callable[[], Work] | None = None,
 ) -> Callable[[Callable[[], Outcome]], Callable[[], Outcome]]:
-    """Register a function without arguments as the figure ``name``."""
+    """Register a function without arguments as the figure ``name``; see :class:`Figure`."""
 
     def register(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
         if name in REGISTRY:
             raise ValueError(f"two figures are named {name}")
-        REGISTRY[name] = Figure(name, run, unit, at_least, at_most)
+        REGISTRY[name] = Figure(name, run, unit, at_least, at_most, long, workload)
         return run
 
     return register
@@ -87,22 +115,36 @@ def agree(results: Mapping[str, object]) -> None:
             raise RuntimeError(f"{first} and {name} do not agree: {expected} and {result}")
 
 
-def race(
-    contestants: Mapping[str, Callable[[], object]], rounds: int = 7, clock: Callable[[], float] = perf_counter
-) -> Race:
-    """Time the contestants in turns, each once a round, after one round that does not count.
+def in_turns(contestants: Mapping[str, Callable[[], Result]], rounds: int) -> dict[str, list[Result]]:
+    """Let each have its turn in every round, and give what each came to, round by round.
 
-    Every other round goes backwards, so that none always runs in the wake of the same other one. Garbage is
-    collected before each turn and the collector stays on, as in real runs.
+    Every other round goes backwards, so that none always runs in the wake of the same other one.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for run in contestants.values():
-        run()
+    results: dict[str, list[Result]] = {name: [] for name in contestants}
     for number in range(rounds):
         order = list(contestants.items())
-        for name, run in reversed(order) if number % 2 else order:
-            gc.collect()
-            start = clock()
-            run()
-            seconds[name].append(clock() - start)
-    return Race(seconds)
+        for name, turn in reversed(order) if number % 2 else order:
+            results[name].append(turn())
+    return results
+
+
+def race(contestants: Mapping[str, Work], rounds: int = 7, clock: Callable[[], float] = perf_counter) -> Race:
+    """Time the contestants in turns, each once a round, after one round that does not count.
+
+    Garbage is collected before each turn and the collector stays on, as in real runs; it does not look at what was
+    there before the race.
+    """
+    for run in contestants.values():
+        run()
+
+    def timed(run: Work) -> float:
+        gc.collect()
+        start = clock()
+        run()
+        return clock() - start
+
+    gc.freeze()
+    try:
+        return Race(in_turns({name: partial(timed, run) for name, run in contestants.items()}, rounds))
+    finally:
+        gc.unfreeze()

@@ -97,10 +97,12 @@ class Thread:
         self._world = world
         self.shared_data = SharedData()
         self.metric_values = MetricValues()
+        self.hand_over = None
         self.environment: Mapping[str, str] = {}
         self.record: Callable[[Event], None] | None = None
         self.meter = None
         self.log_level = world.log_level
+        self.keeps_logs = True
 
     def log(self, level: LogLevel, text: str) -> None:
         self._world.log.append((level, text.partition(": ")[2]))  # without Envoy's prefix, which the baseline has not

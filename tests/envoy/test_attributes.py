@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from meshsim.abi.codec import Unserialisable, encode_value
 from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.ports import PropertyUnavailable
-from meshsim.envoy.attributes import _TABLES, plugin_attribute, stream_attribute
+from meshsim.envoy.attributes import TABLES, plugin_attribute, stream_attribute
 from meshsim.envoy.config.core import Node
 from meshsim.envoy.config.listener import Listener
 from meshsim.envoy.filters.base import HttpFilter
@@ -115,13 +115,13 @@ def test_parts_of_the_target() -> None:
 
 def test_a_root_knows_its_plugin_only() -> None:
     assert plugin_attribute([b"plugin_name"], Names()) == b"p"
-    for top in (*_TABLES, "connection_id", "metadata", "filter_state"):
+    for top in (*TABLES, "connection_id", "metadata", "filter_state"):
         if top != "xds":
             with pytest.raises(PropertyUnavailable):
                 plugin_attribute([top.encode()], Names())
 
 
-PATHS = [f"{top}.{name}" for top, table in _TABLES.items() for name in table]
+PATHS = [f"{top}.{name}" for top, table in TABLES.items() for name in table]
 VALUES = st.one_of(st.binary(max_size=6), st.sampled_from([b"-1", b"1" * 60, b"\xb2", b"1.5", b" 7", b"+7", b"1_0"]))
 
 

@@ -104,11 +104,11 @@ def test_a_value_of_another_type(replay_it: ReplayIt, write_bootstrap: WriteBoot
 
 
 def test_a_field_that_is_not_modelled(replay_it: ReplayIt, write_bootstrap: WriteBootstrap) -> None:
-    path = write_bootstrap(listener(manager={"tracing": {"spawn_upstream_span": True}}))
+    path = write_bootstrap(listener(manager={"internal_address_config": {"unix_sockets": True}}))
     ended = replay_it(path)
     refused(ended)
     assert "does not model" in ended.error
-    assert "tracing" in ended.error
+    assert "internal_address_config" in ended.error
     assert "--ignore-unmodelled" in ended.error
     assert replay_it(path, "[{}]", "--ignore-unmodelled").status == 0
 
@@ -235,9 +235,12 @@ def test_a_run_that_reaches_what_is_not_modelled(
     shared = text().replace('"memory") 1', '"memory") 1 1 shared')
     ended = replay_it(write_bootstrap(listener([plugin()]), modules={"guest.wasm": wat(shared)}))
     assert ended.status == 3
-    assert ended.error == "meshsim: not modelled: the Wasm feature shared-memory\n"
-    words = "not modelled: the Wasm feature shared-memory"
-    assert ended.result == ReplayResult(False, other=(("main", "error", words),))
+    assert ended.error.startswith("meshsim: plugin 'p' (VM ''), its module: not modelled: the Wasm feature shared-memory")
+    assert "-> build it for one thread" in ended.error
+    assert ended.result is not None
+    [(thread, level, words)] = ended.result.other
+    assert (thread, level, ended.result.ready) == ("main", "error", False)
+    assert "not modelled: the Wasm feature shared-memory: " in words
 
 
 def test_a_good_replay_beside_all_these(replay_it: ReplayIt, write_bootstrap: WriteBootstrap, guest: Guest) -> None:

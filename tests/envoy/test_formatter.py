@@ -48,7 +48,7 @@ def test_templates_are_filled_in(stream: Stream, template: str, text: str) -> No
 
 def test_the_configuration_knows_which_operators_are_filled_in() -> None:
     assert set(OPERATORS) == MODELLED
-    assert unmodelled_operators(["%REQ(a)% %START_TIME%", {"b": "%DURATION%%%"}]) == ["START_TIME", "DURATION"]
+    assert unmodelled_operators(["%REQ(a)% %HOSTNAME%", {"b": "%CEL(a)%%%"}]) == ["HOSTNAME", "CEL"]
 
 
 def test_a_body_in_json_keeps_types_and_tells_what_is_absent(stream: Stream) -> None:

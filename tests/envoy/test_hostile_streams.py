@@ -10,7 +10,7 @@ from meshsim.envoy.outcome import Response
 from meshsim.envoy.proxy import Envoy
 from meshsim.envoy.requests import Request
 from meshsim.errors import NotModelled
-from tests.envoy.conftest import HELLO, WriteBootstrap, cluster, listener, plugin
+from tests.envoy.conftest import HELLO, Guest, WriteBootstrap, cluster, listener, plugin
 
 SCRIPT = (Path(__file__).parent / "modules" / "http-script.wasm").read_bytes()
 STRING = "type.googleapis.com/google.protobuf.StringValue"
@@ -73,6 +73,7 @@ BROKEN = {
     "everything removed": ("/up", {"a": "qh s|0;", "b": "rh s|2;"}),
     "everything removed from the response": ("/up", {"b": "rh s|2;", "a": "rh i|response.code;"}),
     "closed and answered": ("/up", {"a": "qh h|0;qh l|200|x|y|7;qh c|0;"}),
+    "answered and closed": ("/up", {"a": "qh l|200|x|y|7;qh h|0;qh h|1;"}),
     "answered from the log": ("/", {"a": "lo l|200|x|y|7;do l|200|x|y|7;"}),
     "closed from the log": ("/", {"a": "lo h|0;do h|1;lo c|0;do c|1;"}),
     "answered twice, on both sides": ("/up", {"a": "qh l|200|x|y|7;rh l|300|x|y|7;rb l|400|x|y|7;"}),
@@ -128,6 +129,38 @@ def test_headers_of_a_hostile_client(envoy: Envoy, headers: list[tuple[str, str]
     response = envoy.send(Request(path="/up", headers=tuple(headers)))
     assert response.status or response.error
     assert envoy.get("/").status == 200
+
+
+@pytest.mark.parametrize("fields", [{}, {"http2_protocol_options": {}}], ids=["HTTP/1", "HTTP/2"])
+def test_requests_that_go_round_in_a_circle(write_bootstrap: WriteBootstrap, fields: dict[str, object]) -> None:
+    back = {"match": {"prefix": "/"}, "route": {"cluster": "self"}}
+    path = write_bootstrap(listener([], [back]), clusters=[cluster("self", 18000, **fields)])
+    with pytest.raises(NotModelled, match="more than 1024 connections to cluster 'self' at once"):
+        Envoy.from_yaml(path).get("/")
+
+
+def test_bytes_that_go_round_in_a_circle(write_bootstrap: WriteBootstrap) -> None:
+    front = listener()
+    kind = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+    proxy = {"name": "tcp", "typed_config": {"@type": kind, "stat_prefix": "tcp", "cluster": "self"}}
+    front["filter_chains"][0]["filters"] = [proxy]
+    envoy = Envoy.from_yaml(write_bootstrap(front, clusters=[cluster("self", 18000)]))
+    with pytest.raises(NotModelled, match="more than 1024 connections to cluster 'self' at once"):
+        envoy.get("/")
+
+
+def test_an_answer_that_closes_its_own_connection(write_bootstrap: WriteBootstrap, guest: Guest) -> None:
+    """The HTTP filter traps, and the answer to that has to pass a network filter of the same VM, which has failed."""
+    code = guest(
+        """(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"""
+    )
+    front = listener([plugin()])
+    kind = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm"
+    front["filter_chains"][0]["filters"].insert(0, {"name": "net", "typed_config": {"@type": kind, "config": plugin()}})
+    envoy = Envoy.from_yaml(write_bootstrap(front, listener(name="back", port=18001), modules={"guest.wasm": code}))
+    assert envoy.get("/").error == "connection closed"
+    assert envoy.get("/", listener="back").status == 200
 
 
 def test_a_guest_that_loops_for_ever_cannot_hang_the_run(envoy: Envoy) -> None:

@@ -97,6 +97,7 @@ def test_no_chunks_at_all_is_a_chunked_body_without_data() -> None:
         ('[{"at_ms": -1}]', "requests.json[0].at_ms", "0 or more"),
         ('[{"at_ms": true}]', "requests.json[0].at_ms", "whole number"),
         ('[{"at_ms": 1.5}]', "requests.json[0].at_ms", "whole number"),
+        ('[{"at_ms": 86400001}]', "requests.json[0].at_ms", "at most 86400000, a day"),
         ('[{"path": "/", "path": "/b"}]', "requests.json", "`path` is there twice"),
         ("[{]", "requests.json, line 1, column 3", "not JSON"),
         ("[" * 100_000, "requests.json", "nested too deeply"),

@@ -12,7 +12,7 @@ from meshsim.envoy.config.listener import Listener
 from meshsim.envoy.stream import StreamInfo
 from meshsim.envoy.tcp import Connection, NetworkFilter
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import Data, End, Head, Part, Socket
+from meshsim.envoy.wire import LINGER_NS, Data, End, Head, Part, Socket
 from meshsim.errors import NotModelled
 from meshsim.sim import Kernel
 
@@ -194,7 +194,7 @@ def test_dropping_takes_with_it_what_has_not_left() -> None:
 def test_a_connection_that_lingers_ends_with_the_client_or_later(client_closes: bool, by: str) -> None:
     notes: list[str] = []
     bench = Bench(Sink("a", notes))
-    bench.connection.linger()
+    bench.connection.linger(LINGER_NS)
     if client_closes:
         bench.near.close()
     bench.near.write(End())

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshsim.envoy.threads import Thread, Timer
+from meshsim.envoy.threads import Thread, Timer, Turns
 from meshsim.sim import Kernel
 
 
@@ -90,3 +92,80 @@ def test_an_error_in_a_task_does_not_stop_the_thread() -> None:
         kernel.run()
     kernel.run()
     assert ran == ["later"]
+
+
+def interleaved(seed: int, costs: dict[str, list[int]]) -> list[tuple[int, str, int]]:
+    """Steps of tasks that start together, each on a thread of its own, and hand over after each cost."""
+    kernel, steps = Kernel(), list[tuple[int, str, int]]()
+    turns = Turns(kernel, Random(seed))
+
+    def task(thread: Thread, each: list[int]) -> None:
+        for number, cost in enumerate(each):
+            thread.spend(cost)
+            thread.hand_over()
+            steps.append((thread.now_ns, thread.name, number))
+
+    for name, each in costs.items():
+        thread = Thread(name, kernel, turns)
+        thread.post(lambda thread=thread, each=each: task(thread, each))
+    kernel.run()
+    return steps
+
+
+def test_threads_with_turns_go_on_in_order_of_time() -> None:
+    steps = interleaved(0, {"a": [10, 10, 10], "b": [15, 1, 20]})
+    assert steps == [(10, "a", 0), (15, "b", 0), (16, "b", 1), (20, "a", 1), (30, "a", 2), (36, "b", 2)]
+
+
+def test_in_the_same_instant_lots_decide_and_the_seed_decides_them() -> None:
+    costs = {name: [5] * 4 for name in "abcd"}
+    runs = [interleaved(seed, costs) for seed in range(8)]
+    assert runs == [interleaved(seed, costs) for seed in range(8)]
+    assert len({tuple(run) for run in runs}) == len(runs)
+    for run in runs:
+        assert [time for time, _, _ in run] == [5] * 4 + [10] * 4 + [15] * 4 + [20] * 4
+
+
+def test_a_task_that_waits_for_its_turn_keeps_its_thread() -> None:
+    kernel, ran = Kernel(), list[tuple[str, int]]()
+    thread = Thread("t", kernel, Turns(kernel, Random(0)))
+
+    def waits() -> None:
+        thread.spend(100)
+        thread.hand_over()
+        assert thread.idle_from_ns == thread.now_ns == 100
+        thread.spend(7)
+        thread.at_end_of_task(lambda: ran.append(("flushed", thread.now_ns)))
+        ran.append(("waited", thread.now_ns))
+
+    thread.post(waits)
+    thread.post_at(lambda: ran.append(("meanwhile", thread.now_ns)), 50)
+    kernel.run(60)
+    assert thread.idle_from_ns == 100
+    kernel.run()
+    assert ran == [("waited", 107), ("flushed", 107), ("meanwhile", 107)]
+
+
+def test_an_error_after_a_wait_does_not_stop_the_thread() -> None:
+    kernel, ran = Kernel(), list[str]()
+    thread = Thread("t", kernel, Turns(kernel, Random(0)))
+
+    def fails() -> None:
+        thread.spend(10)
+        thread.hand_over()
+        raise RuntimeError
+
+    thread.post(fails)
+    thread.post(lambda: ran.append("later"))
+    with pytest.raises(RuntimeError):
+        kernel.run()
+    kernel.run()
+    assert ran == ["later"]
+
+
+def test_handing_over_is_nothing_without_turns_or_outside_a_task() -> None:
+    kernel = Kernel()
+    Thread("t", kernel).hand_over()
+    Thread("t", kernel, Turns(kernel, Random(0))).hand_over()
+    kernel.run()
+    assert kernel.now_ns == 0

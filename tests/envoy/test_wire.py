@@ -190,7 +190,7 @@ def test_lingering_tells_the_other_end_when_it_is_done_too_or_later(
 ) -> None:
     kernel, near, far = ends
     near.socket.half_close = True
-    far.socket.linger()
+    far.socket.linger(LINGER_NS)
     if peer_finishes:
         near.socket.finish()
     kernel.run(LINGER_NS // 2)

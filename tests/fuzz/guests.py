@@ -1,89 +1,324 @@
-"""Random guests: which callbacks they have, and what these answer."""
+"""Guests of random but valid code: what they export, what they do there, and what they answer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from random import Random
 
-from tests.fuzz.operations import Callback, body_of
-from tests.fuzz.wat import ABI_VERSIONS, NUMBER, WAITING, Guest, const, load, pairs
-
-CONTINUE, STOP_ALL = 0, 4
-CALL_TIMEOUT_MS = 900
-
-
-def _headers_answer(random: Random) -> str:
-    return const(random.choices([0, 1, 2, 3, 4, 7], [100, 0.5, 1, 0.5, 0.5, 0.2])[0])
-
-
-def _body_answer(random: Random) -> str:
-    """Mostly at most a pause until the end of the stream, so that things go on."""
-    kind = random.choices(["continue", "until the end", "anything"], [60, 30, 1])[0]
-    if kind == "until the end":
-        return f"(select {const(CONTINUE)} {const(random.choice([1, 1, 2, 3]))} (local.get 2))"
-    return const(CONTINUE if kind == "continue" else random.choice([0, 1, 3, 9]))
-
-
-def _trailers_answer(random: Random) -> str:
-    return const(random.choices([0, 1], [40, 1])[0])
-
-
-def _done_answer(random: Random) -> str:
-    return const(1)
-
-
-REQUEST_HEADERS = Callback("request_headers", 3, _headers_answer, header_map=0, can_end=True)
-CALLBACKS = (
-    Callback("context_create", 2, chance=0.6, most=1),
-    REQUEST_HEADERS,
-    Callback("request_body", 3, _body_answer, header_map=0, buffer=0, can_end=True),
-    Callback("request_trailers", 2, _trailers_answer, header_map=1, can_end=True),
-    Callback("response_headers", 3, _headers_answer, header_map=2, can_end=True),
-    Callback("response_body", 3, _body_answer, header_map=2, buffer=1, can_end=True),
-    Callback("response_trailers", 2, _trailers_answer, header_map=3, can_end=True),
-    Callback("done", 1, _done_answer, chance=0.6, most=2),
-    Callback("log", 1, chance=0.8),
-    Callback("delete", 1, chance=0.5, most=0),
+from meshsim.abi.constants import AbiVersion
+from tests.fuzz.cells import PHASES, Class
+from tests.fuzz.plans import Plan
+from tests.fuzz.programs import Call, Composer, Programs, ends
+from tests.fuzz.wat import (
+    ALLOCATED,
+    ARMED,
+    CALLED,
+    METRIC,
+    POINTER,
+    QUEUE,
+    SIZE,
+    WAITING,
+    Guest,
+    const,
+    lines,
+    load,
+    pairs,
+    store,
+    when,
 )
-# While a caller waits nothing else may end its stream: an answer that nobody waits for comes at any time or never.
-CALLING = Callback("request_headers", 3, header_map=0)
-CALLED_BACK = Callback("http_call_response", 5, header_map=6, buffer=4)
+
+#: Program numbers of a seed start here times the seed; a second guest of the seed has the upper half.
+NUMBERS = 1000
+TICK_MS = 20
+#: Calls of a stream's callback and of a root's, in a guest whose callbacks all run; calls of a program that is the
+#: reason of its guest, and how many such programs there are, one a request.
+IN_STREAM, IN_ROOT, IN_SPECIAL, SPECIAL_REQUESTS = 9, 4, 32, 3
+
+_HEADERS = ("request_headers", "response_headers")
+_BODIES = ("request_body", "response_body")
+_TRAILERS = ("request_trailers", "response_trailers")
+#: The HTTP phases of a stream with the parameters of their callbacks, in the order in which they come.
+_STREAM = {
+    "create": 2,
+    "request_headers": 3,
+    "request_body": 3,
+    "request_trailers": 2,
+    "response_headers": 3,
+    "response_body": 3,
+    "response_trailers": 2,
+    "log": 1,
+    "done": 1,
+    "delete": 1,
+}
+_ANSWERING = (*_HEADERS, *_BODIES, *_TRAILERS, "done")
+#: A request that brings a stream through all of its phases.
+WHOLE = {"method": "POST", "path": "/back/x", "body": "0123456789"}
 
 
-def random_guest(random: Random, *, may_call: bool = False) -> str:
-    """A guest as WebAssembly text; with ``may_call`` it calls the cluster ``back`` now and then."""
-    guest = Guest(random.choice([ABI_VERSIONS[0], *ABI_VERSIONS]))
-    calls = may_call and guest.version != "0_1_0" and random.random() < 0.25
-    for callback in CALLBACKS:
-        if calls and callback is REQUEST_HEADERS:
-            _add_call(guest, random)
-        elif random.random() < callback.chance:
-            answer = callback.answer(random) if callback.answer else None
-            guest.export(_name(callback), _parameters(callback, guest), body_of(guest, random, callback), answer)
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a stream's course is turned in one phase: by a call that is covered, by other text, or by an answer."""
+
+    phase: str
+    call: Call | None = None
+    text: str = ""
+    answer: int | None = None
+
+
+class HttpGuest:
+    """A guest whose callbacks all run: the first stream does what is planned, each other one turns its course once."""
+
+    def __init__(self, plan: Plan, random: Random, programs: Programs, *, free: bool = False) -> None:
+        self._plan = plan
+        self._random = random
+        self._free = free
+        self.guest = Guest(plan.version, plan.wasi)
+        self._composer = Composer(self.guest, random, programs, plan.seed * NUMBERS + NUMBERS // 2 * free)
+        planned = {phase: self._share(phase, IN_STREAM) for phase in _STREAM}
+        self._first = {
+            phase: [call for call in calls if not ends(call, PHASES[phase])] for phase, calls in planned.items()
+        }
+        turned = [
+            Ending(phase, call) for phase, calls in planned.items() for call in calls if ends(call, PHASES[phase])
+        ]
+        self.endings = [] if free else [*turned, *self._free_endings(1 if turned else 2)]
+
+    def _share(self, phase: str, count: int) -> list[Call]:
+        if not self._free:
+            return self._plan.share(phase, count)
+        return self._some(phase, count // 2)
+
+    def _some(self, phase: str, most: int) -> list[Call]:
+        """Any calls that let the stream go on."""
+        calls = [call for call in self._plan.any_calls(phase) if not ends(call, PHASES[phase])]
+        return self._random.choices(calls, k=self._random.randint(0, most))
+
+    # -- endings ---
+
+    def _free_endings(self, count: int) -> list[Ending]:
+        return [self._free_ending(last=i == count - 1) for i in range(count)]
+
+    def _free_ending(self, *, last: bool) -> Ending:
+        random, old = self._random, self._plan.version is AbiVersion.V0_1_0
+        phase = random.choice([*_HEADERS, *_BODIES, *_TRAILERS])
+        kinds, weights = ["none", "resumed", "closed", "trap", "paused"], [4, 4, 2, 1 if last else 0, 0.3]
+        match random.choices(kinds, weights)[0]:
+            case "resumed":
+                phase = random.choice(_HEADERS)
+                half = int(phase in _TURNED_BACK)
+                name = f"env.proxy_continue_{('request', 'response')[half]}" if old else "env.proxy_continue_stream"
+                return Ending(phase, text=self.guest.drop(name, *([] if old else [half])), answer=_stop(phase, random))
+            case "closed" if not old:
+                return Ending(phase, text=self.guest.drop("env.proxy_close_stream", random.choice([0, 1])))
+            case "trap":
+                return Ending(random.choice(list(_STREAM)), text="(unreachable)")
+            case "paused":
+                return Ending(phase, answer=_stop(phase, random))
+        return Ending("")
+
+    # -- text ---
+
+    def text(self) -> str:
+        """The module."""
+        self._start_and_allocate()
+        self._root()
+        for phase, parameters in _STREAM.items():
+            if phase not in ("create", "done", "delete"):
+                self._export(phase, parameters, self._streams(phase))
+        return self.guest.text()
+
+    def _start_and_allocate(self) -> None:
+        if self._free:
+            return
+        self.guest.export("_initialize", 0, self._composer.write("start", self._plan.share("start", 3)))
+        allocating = self._composer.write("allocate", self._plan.share("allocate", 1))
+        self.guest.in_malloc(when(f"(i32.eqz {load(ALLOCATED)})", lines(store(ALLOCATED, const(1)), allocating)))
+
+    def _root(self) -> None:
+        guest = self.guest
+        is_root, new_stream = "(i32.eqz (local.get 1))", "(global.set $stream (i32.add (global.get $stream) (i32.const 1)))"
+        create = lines(prologue(guest), self._rooted("root_create"))
+        self._export("create", 2, f"(if {is_root} (then {create}) (else {lines(new_stream, self._streams('create'))}))")
+        guest.export("proxy_on_vm_start", 2, self._rooted("vm_start"), const(1))
+        tick_soon = "" if self._free else guest.drop("env.proxy_set_tick_period_milliseconds", TICK_MS)
+        guest.export("proxy_on_configure", 2, lines(self._rooted("configure"), tick_soon), const(1))
+        if not self._free:
+            never_again = guest.drop("env.proxy_set_tick_period_milliseconds", 0)
+            guest.export("proxy_on_tick", 1, lines(self._rooted("tick"), never_again))
+        for phase, parameters in (("done", 1), ("delete", 1)):
+            of_root = f"(i32.eq (local.get 0) {const(1)})"
+            answer = f"(local.set $answer {const(self._random.choice([0, 1, 1]))})" if phase == "done" else ""
+            root, streams = lines(self._rooted(f"root_{phase}"), answer), self._streams(phase)
+            self._export(phase, parameters, f"(if {of_root} (then {root}) (else {streams}))")
+
+    def _rooted(self, phase: str) -> str:
+        return self._composer.write(phase, self._share(phase, IN_ROOT))
+
+    def _streams(self, phase: str) -> str:
+        """What each stream does in a phase."""
+        first = self._composer.write(phase, self._first[phase])
+        texts = [_in_stream(1, lines(first, self._answer(phase, None)))]
+        for number, ending in enumerate(self.endings, start=2):
+            here = ending if ending.phase == phase else None
+            calls = [*self._some(phase, 2), *([here.call] if here and here.call else [])]
+            program = self._composer.write(phase, calls, wild=True, last=[here.text] if here else [])
+            texts.append(_in_stream(number, lines(program, self._answer(phase, here or ending))))
+        return lines(*texts)
+
+    def _answer(self, phase: str, ending: Ending | None) -> str:
+        """Set the answer; the first stream, and one whose course is turned elsewhere, go on."""
+        random = self._random
+        answer: str | None = None
+        if ending is not None and ending.phase == phase:
+            if ending.answer is not None:
+                answer = const(ending.answer)
+            elif ending.call and ending.call[0].startswith("env.proxy_continue_"):
+                answer = const(_stop(phase, random))
+            elif phase in _ANSWERING:
+                answer = const(random.choice([0, 0, 1]))
+        elif phase == "done":
+            answer = const(random.choice([0, 1]))
+        elif ending is not None and not ending.phase and phase in _BODIES and random.random() < 0.3:
+            answer = f"(select {const(0)} {const(random.choice([1, 1, 2, 3]))} (local.get 2))"
+        elif phase in _HEADERS and random.random() < 0.1:
+            answer = const(2)
+        return f"(local.set $answer {answer})" if answer and phase in _ANSWERING else ""
+
+    def _export(self, phase: str, parameters: int, body: str) -> None:
+        if phase in _HEADERS and self._plan.version is AbiVersion.V0_1_0:
+            parameters = 2
+        name = "proxy_on_context_create" if phase == "create" else f"proxy_on_{phase}"
+        self.guest.export(name, parameters, body, "(local.get $answer)" if phase in _ANSWERING else None)
+
+
+_TURNED_BACK = frozenset({"response_headers", "response_body", "response_trailers"})
+
+
+def _stop(phase: str, random: Random) -> int:
+    return random.choice([1, 3, 4]) if phase in _HEADERS else 1
+
+
+def _in_stream(number: int, body: str) -> str:
+    return when(f"(i32.eq (global.get $stream) {const(number)})", body)
+
+
+def prologue(guest: Guest) -> str:
+    """What a root context has before anything else happens: a metric, queues and a key, the same on every thread."""
+    queues = [guest.drop("env.proxy_register_shared_queue", guest.data(name), QUEUE) for name in ("r", "", "q")]
+    keys = [guest.drop("env.proxy_set_shared_data", guest.data(key), guest.data("v"), 0) for key in ("k", "k2", "")]
+    metric = guest.drop("env.proxy_define_metric", 0, guest.data("m0"), METRIC)
+    return lines(metric, *queues, *keys)
+
+
+class SpecialGuest:
+    """A guest that is about one or a few callbacks which only come when it asks for them; each request is another."""
+
+    def __init__(self, plan: Plan, random: Random, programs: Programs) -> None:
+        self._plan = plan
+        self._guest = Guest(plan.version, plan.wasi)
+        self._random = random
+        self._composer = Composer(self._guest, random, programs, plan.seed * NUMBERS, awaits=plan.kind)
+
+    def text(self) -> str:
+        """The module."""
+        write = {
+            "http_call": self._http_call,
+            "queue": self._queue,
+            "dns": self._dns,
+            "grpc": self._grpc,
+            "network": self._network,
+        }
+        create = when("(i32.eqz (local.get 1))", prologue(self._guest))
+        self._guest.export("proxy_on_context_create", 2, create)
+        write[self._plan.kind]()
+        return self._guest.text()
+
+    def _requests(self, before: str, answer: str = "(i32.const 0)") -> None:
+        count = "(global.set $stream (i32.add (global.get $stream) (i32.const 1)))"
+        parameters = 2 if self._plan.version is AbiVersion.V0_1_0 else 3
+        self._guest.export("proxy_on_request_headers", parameters, lines(count, before), answer)
+
+    def _programs(self, phase: str) -> str:
+        """A program for each request."""
+        calls = self._plan.share(phase, IN_SPECIAL * SPECIAL_REQUESTS)
+        last = [call for call in calls if ends(call, PHASES[phase])][: SPECIAL_REQUESTS - 1]
+        calls = [call for call in calls if not ends(call, PHASES[phase])]
+        texts = []
+        for i in range(SPECIAL_REQUESTS):
+            mine = calls[i * IN_SPECIAL : (i + 1) * IN_SPECIAL] + (last[i - 1 : i] if i else [])
+            texts.append(_in_stream(i + 1, self._composer.write(phase, mine)))
+        return lines(*texts)
+
+    def _resume(self) -> str:
+        guest = self._guest
+        if self._plan.version is AbiVersion.V0_1_0:
+            resume = guest.drop("env.proxy_continue_request")
+        else:
+            resume = guest.drop("env.proxy_continue_stream", 0)
+        return lines(guest.drop("env.proxy_set_effective_context", load(WAITING)), resume)
+
+    def _http_call(self) -> None:
+        guest, nothing = self._guest, f"{const(0)} {const(0)}"
+        head = guest.data(pairs([(":method", "GET"), (":path", "/call"), (":authority", "c")]))
+        call = guest.drop("env.proxy_http_call", guest.data("back"), head, nothing, nothing, 5000, CALLED)
+        self._requests(lines(store(WAITING, "(local.get 0)"), call), const(4))
+        body = lines(self._programs("http_call_response"), self._resume())
+        guest.export("proxy_on_http_call_response", 5, when(f"(i32.eq (local.get 1) {load(CALLED)})", body))
+
+    def _queue(self) -> None:
+        guest = self._guest
+        put = [guest.drop("env.proxy_enqueue_shared_queue", load(QUEUE), guest.data(text)) for text in ("m1", "m2")]
+        self._requests(lines(store(ARMED, const(1)), *put))
+        guest.export("proxy_on_queue_ready", 2, self._once(self._programs("queue_ready")))
+
+    def _dns(self) -> None:
+        guest = self._guest
+        ask = guest.drop("env.envoy_resolve_dns", guest.data("127.0.0.1"), POINTER)
+        self._requests(lines(store(ARMED, const(1)), ask))
+        guest.export("envoy_on_resolve_dns", 3, self._once(self._programs("resolve_dns")))
+
+    def _once(self, body: str) -> str:
+        """Not again inside of itself, nor for what it causes."""
+        return when(load(ARMED), lines(store(ARMED, const(0)), body))
+
+    def _grpc(self) -> None:
+        guest = self._guest
+        names = f"{guest.data('grpc')} {guest.data('s.Svc')} {guest.data('Meth')} {const(0)} {const(0)}"
+        opened = guest.drop("env.proxy_grpc_stream", names, CALLED)
+        sent = guest.drop("env.proxy_grpc_send", load(CALLED), guest.data("ask"), 1)
+        self._requests(lines(store(WAITING, "(local.get 0)"), opened, sent), const(4))
+        for callback, phase in (
+            ("grpc_receive_initial_metadata", "grpc_initial"),
+            ("grpc_receive", "grpc_receive"),
+            ("grpc_receive_trailing_metadata", "grpc_trailing"),
+            ("grpc_close", "grpc_close"),
+        ):
+            body = lines(self._programs(phase), self._resume() if phase == "grpc_close" else "")
+            guest.export(f"proxy_on_{callback}", 3, when(f"(i32.eq (local.get 1) {load(CALLED)})", body))
+
+    def _network(self) -> None:
+        guest = self._guest
+        count = "(global.set $stream (i32.add (global.get $stream) (i32.const 1)))"
+        guest.export("proxy_on_new_connection", 1, lines(count, self._programs("new_connection")), const(0))
+        for phase in ("downstream_data", "upstream_data"):
+            guest.export(f"proxy_on_{phase}", 3, self._programs(phase), const(0))
+        for side in ("downstream", "upstream"):
+            guest.export(f"proxy_on_{side}_connection_close", 2, self._programs(f"{side}_close"))
+
+
+def dying_allocator(plan: Plan, call: Call, random: Random, programs: Programs) -> str:
+    """A guest whose allocator calls what it may not, when it is configured."""
+    versions = _versions_with(call)
+    guest = Guest(versions, plan.wasi)
+    composer = Composer(guest, random, programs, plan.seed * NUMBERS + NUMBERS - 1)
+    guest.in_malloc(composer.write("allocate", [call]))
+    ask = guest.drop("env.proxy_get_property", guest.data("plugin_name"), POINTER, SIZE)
+    guest.export("proxy_on_configure", 2, ask, const(1))
     return guest.text()
 
 
-def _add_call(guest: Guest, random: Random) -> None:
-    """A call from the request's headers, which wait for the answer; not when the call is refused."""
-    cluster = guest.data(random.choice(["back", "back", "back", "nope"]))
-    headers = guest.data(pairs([(":method", "GET"), (":path", "/call"), (":authority", "c")]))
-    body, no_trailers = guest.data(random.choice(["", "b"])), f"{const(0)} {const(0)}"
-    call = guest.call("http_call", cluster, headers, body, no_trailers, CALL_TIMEOUT_MS, NUMBER)
-    answer = f"(select {const(STOP_ALL)} {const(CONTINUE)} (i32.eqz {call}))"
-    note = f"(i32.store {const(WAITING)} (local.get 0))"
-    guest.export(_name(CALLING), CALLING.parameters, _lines(note, body_of(guest, random, CALLING)), answer)
-    # The answer comes to the root context.
-    resume = _lines(guest.drop("set_effective_context", load(WAITING)), guest.drop("continue_stream", 0))
-    guest.export(_name(CALLED_BACK), CALLED_BACK.parameters, _lines(body_of(guest, random, CALLED_BACK), resume))
+def _versions_with(call: Call) -> AbiVersion:
+    from tests.fuzz.cells import versions_of
 
-
-def _lines(*texts: str) -> str:
-    return "\n    ".join(filter(None, texts))
-
-
-def _name(callback: Callback) -> str:
-    return f"proxy_on_{callback.name}"
-
-
-def _parameters(callback: Callback, guest: Guest) -> int:
-    """Headers came without the end of the stream in the first version."""
-    return 2 if guest.version == "0_1_0" and callback.name.endswith("_headers") else callback.parameters
+    return max(versions_of(call[0]))

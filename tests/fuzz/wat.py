@@ -4,62 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-ABI_VERSIONS = ("0_2_1", "0_2_0", "0_1_0")
+from meshsim.abi.constants import AbiVersion
+from meshsim.abi.signatures import ENV, HOST_FUNCTIONS, WASI_MODULES
+from meshsim.wasm.types import FuncType
 
-#: Where a host function leaves its results: pointer and size, one more number, the id of a metric.
-POINTER, SIZE, NUMBER, METRIC = 16, 20, 24, 32
-#: Where a guest notes the stream that waits.
-WAITING = 36
+#: Where a host function leaves its results: pointer and size, one more number; what no guest reads.
+POINTER, SIZE, NUMBER, UNREAD = 16, 20, 24, 64
+#: What a guest remembers: a metric, a queue, a gRPC stream to nobody; the stream that waits, whether the next callback is
+#: awaited, and for which gRPC stream; whether the allocator has run.
+METRIC, QUEUE, TOKEN, WAITING, ARMED, CALLED, ALLOCATED = 32, 36, 40, 44, 48, 52, 56
 
-_DATA, _HEAP, _HEAP_END = 1024, 16384, 100_000
+#: End of the memory in bytes. The 64 KiB from SCRATCH on are written and never read.
+END = 4 * 65536
+SCRATCH = 2 * 65536
+#: What stands at the very end of the memory: a name that is right up to the last byte.
+TAIL = b"12345x-a"
 
-#: Parameters of the host functions, i for i32 and I for i64; all return a status.
-SIGNATURES = {
-    "add_header_map_value": "iiiii",
-    "close_stream": "i",
-    "continue_stream": "i",
-    "define_metric": "iiii",
-    "get_buffer_bytes": "iiiii",
-    "get_buffer_status": "iii",
-    "get_header_map_pairs": "iii",
-    "get_header_map_size": "ii",
-    "get_header_map_value": "iiiii",
-    "get_log_level": "i",
-    "get_property": "iiii",
-    "get_shared_data": "iiiii",
-    "get_status": "iii",
-    "http_call": "iiiiiiiiii",
-    "increment_metric": "iI",
-    "log": "iii",
-    "record_metric": "iI",
-    "remove_header_map_value": "iii",
-    "replace_header_map_value": "iiiii",
-    "send_local_response": "iiiiiiii",
-    "set_buffer_bytes": "iiiii",
-    "set_effective_context": "i",
-    "set_header_map_pairs": "iii",
-    "set_property": "iiii",
-    "set_shared_data": "iiiii",
+_DATA, _HEAP, _HEAP_END = 1024, 32768, 120_000
+WASI = "wasi"
+
+#: The type of each host function, by the name that is used here: ``env.proxy_log``, ``wasi.fd_write``.
+TYPES: dict[str, FuncType] = {
+    f"{ENV if f.module == ENV else WASI}.{f.name}": f.type for f in HOST_FUNCTIONS if f.module != WASI_MODULES[1]
 }
-_TYPES = {"i": "i32", "I": "i64"}
-
-# Forgets nothing and wraps around: results are read at once, before the next call.
-_MEMORY = f"""\
-  (global $top (mut i32) (i32.const {_HEAP}))
-  (func (export "malloc") (param $size i32) (result i32) (local $start i32)
-    (if (i32.gt_u (global.get $top) (i32.const {_HEAP_END})) (then (global.set $top (i32.const {_HEAP}))))
-    (local.set $start (global.get $top))
-    (global.set $top
-      (i32.add (local.get $start) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -8))))
-    (local.get $start))"""
+_WORDS = {"i": "i32", "I": "i64"}
 
 
 def const(value: int) -> str:
     return f"(i32.const {value})"
 
 
+def long(value: int) -> str:
+    return f"(i64.const {value})"
+
+
 def load(address: int) -> str:
     return f"(i32.load {const(address)})"
+
+
+def store(address: int, value: str) -> str:
+    return f"(i32.store {const(address)} {value})"
+
+
+def when(condition: str, body: str) -> str:
+    """``body`` if the condition holds; nothing for no body."""
+    return f"(if {condition} (then {body}))" if body else ""
+
+
+def lines(*texts: str) -> str:
+    return "\n    ".join(filter(None, texts))
 
 
 def pairs(headers: Iterable[tuple[str, str]]) -> bytes:
@@ -70,55 +63,84 @@ def pairs(headers: Iterable[tuple[str, str]]) -> bytes:
     return words + b"".join(name + b"\0" + value + b"\0" for name, value in rows)
 
 
+#: Puts back what stands at the end of the memory, after a host function wrote there.
+RESTORE_TAIL = f"(i64.store {const(END - len(TAIL))} {long(int.from_bytes(TAIL, 'little'))})"
+
+
 class Guest:
     """What a guest has so far; its methods return text for the body of a function."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: AbiVersion, wasi: str = WASI_MODULES[0]) -> None:
         self.version = version
+        self._wasi = wasi
         self._data = bytearray()
         self._places: dict[bytes, int] = {}
         self._imports: set[str] = set()
         self._functions: list[str] = []
+        self._in_malloc = ""
 
-    def data(self, content: str | bytes) -> str:
-        """Pointer and size of a constant."""
+    def place(self, content: str | bytes) -> tuple[int, int]:
+        """Address and size of a constant."""
         raw = content.encode("latin-1") if isinstance(content, str) else content
         if raw not in self._places:
             self._places[raw] = _DATA + len(self._data)
             self._data += raw
-        return f"{const(self._places[raw])} {const(len(raw))}"
+        return self._places[raw], len(raw)
 
-    def call(self, name: str, *arguments: str | int) -> str:
-        """A call of a host function; its status is the value."""
-        self._imports.add(name)
+    def data(self, content: str | bytes) -> str:
+        """Pointer and size of a constant, as arguments."""
+        return " ".join(map(const, self.place(content)))
+
+    def call(self, function: str, *arguments: str | int) -> str:
+        """A call of a host function, by its name in :data:`TYPES`."""
+        self._imports.add(function)
         texts = [const(argument) if isinstance(argument, int) else argument for argument in arguments]
-        return f"(call {' '.join([f'${name}', *texts])})"
+        return f"(call {' '.join([f'${function}', *texts])})"
 
-    def drop(self, name: str, *arguments: str | int) -> str:
-        return f"(drop {self.call(name, *arguments)})"
-
-    def logged(self, name: str, *arguments: str | int) -> str:
-        """A call that leaves bytes at POINTER and SIZE, which are logged when it answers OK."""
-        said = self.drop("log", 2, load(POINTER), load(SIZE))
-        return f"(if (i32.eqz {self.call(name, *arguments)}) (then {said}))"
+    def drop(self, function: str, *arguments: str | int) -> str:
+        """A call whose status nobody reads."""
+        call = self.call(function, *arguments)
+        return f"(drop {call})" if TYPES[function].results else call
 
     def export(self, name: str, parameters: int, body: str, answer: str | None = None) -> None:
-        """Add a callback; ``answer`` is the expression that it returns, if it returns something."""
+        """Add a callback, with the local ``$answer``; ``answer`` is what it returns, if it returns something."""
         result = "" if answer is None else " (result i32)"
-        text = f'(func (export "{name}"){" (param i32)" * parameters}{result}'
-        self._functions.append("\n    ".join(filter(None, [text, body, answer])) + ")")
+        text = f'(func (export "{name}"){" (param i32)" * parameters}{result} (local $answer i32)'
+        self._functions.append(lines(text, body, answer or "") + ")")
+
+    def in_malloc(self, body: str) -> None:
+        """What the allocator does before it gives a block."""
+        self._in_malloc = body
 
     def text(self) -> str:
         """The module."""
-        rows = [*map(_import, sorted(self._imports)), '(memory (export "memory") 2)', self._segment()]
-        rows += [f'(func (export "proxy_abi_version_{self.version}"))', *self._functions]
-        return "\n  ".join(["(module", *rows]) + "\n" + _MEMORY + ")\n"
+        assert _DATA + len(self._data) <= _HEAP, "the constants reach into the heap"
+        rows = [*map(self._import, sorted(self._imports)), f'(memory (export "memory") {END // 65536})']
+        rows += ["(global $stream (mut i32) (i32.const 0))", _segment(_DATA, self._data), _segment(END - len(TAIL), TAIL)]
+        rows += [f'(func (export "proxy_abi_version_{self.version}"))', self._malloc(), *self._functions]
+        return "\n  ".join(["(module", *rows]) + ")\n"
 
-    def _segment(self) -> str:
-        escaped = "".join(f"\\{byte:02x}" for byte in self._data)
-        return f'(data {const(_DATA)} "{escaped}")'
+    def _malloc(self) -> str:
+        """Forgets nothing and wraps around: results are read at once, before the next call."""
+        return f"""\
+(global $top (mut i32) (i32.const {_HEAP}))
+  (func (export "malloc") (param $size i32) (result i32) (local $start i32)
+    {self._in_malloc}
+    (if (i32.gt_u (global.get $top) (i32.const {_HEAP_END})) (then (global.set $top (i32.const {_HEAP}))))
+    (local.set $start (global.get $top))
+    (global.set $top
+      (i32.add (local.get $start) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -8))))
+    (local.get $start))"""
+
+    def _import(self, function: str) -> str:
+        module, _, name = function.partition(".")
+        type_ = TYPES[function]
+        parameters = f" (param {' '.join(_WORDS[letter] for letter in type_.params)})" if type_.params else ""
+        results = " (result i32)" if type_.results else ""
+        where = self._wasi if module == WASI else module
+        return f'(import "{where}" "{name}" (func ${function}{parameters}{results}))'
 
 
-def _import(name: str) -> str:
-    parameters = " ".join(_TYPES[letter] for letter in SIGNATURES[name])
-    return f'(import "env" "proxy_{name}" (func ${name} (param {parameters}) (result i32)))'
+def _segment(address: int, content: bytes | bytearray) -> str:
+    escaped = "".join(f"\\{byte:02x}" for byte in content)
+    return f'(data {const(address)} "{escaped}")'

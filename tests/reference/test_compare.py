@@ -272,6 +272,12 @@ def _each_mask(one: ReplayResult, other: ReplayResult) -> bool:
     )
 
 
+def _each_id(one: ReplayResult, other: ReplayResult) -> bool:
+    masks = [mask_text(text.rpartition(" ")[2]) for _, _, text in one.logs]
+    differ = all(left != right for left, right in zip(one.logs, other.logs, strict=True))
+    return differ and masks == ["<trace>", "<span>", "00-<trace>-<span>-00"]
+
+
 DIFFERENCE: dict[str, Callable[[ReplayResult, ReplayResult], bool]] = {
     "calls": lambda one, other: compare(one, other, SCOPE, level=Level.CALLS).level is Level.CALLS,
     "proxy": lambda one, other: compare(one, other, SCOPE).level is Level.PROXY,
@@ -285,5 +291,6 @@ DIFFERENCE: dict[str, Callable[[ReplayResult, ReplayResult], bool]] = {
         _values(one, name) != _values(other, name) for name in ("date", "x-request-id", "x-envoy-upstream-service-time")
     ),
     "logs": _each_mask,
+    "spans": _each_id,
     "words": lambda one, other: one.other != other.other,
 }

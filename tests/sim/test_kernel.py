@@ -310,3 +310,25 @@ def test_a_process_that_asks_for_the_past_ends_the_run_with_its_error() -> None:
     kernel.process(iter([3, -1]))
     with pytest.raises(ValueError, match="cannot schedule 1 ns ago"):
         kernel.run()
+
+
+def test_the_event_that_waits_beside_the_heap_is_one_like_all_others() -> None:
+    kernel = Kernel()
+    seen: list[object] = []
+
+    def first(_: object) -> None:
+        waiting = kernel.after(10, seen.append, "cancelled")
+        seen.append(kernel.peek())
+        kernel.cancel(waiting)
+        kernel.after(5, seen.append, "sooner")
+        kernel.after(5, seen.append, "as soon")
+        kernel.stop()
+
+    kernel.at(0, first)
+    kernel.run()
+    assert seen == [10]
+    assert kernel.peek() == 5
+    assert kernel.step()
+    kernel.run()
+    assert seen == [10, "sooner", "as soon"]
+    assert kernel.now_ns == 5

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import wasmtime
 
 from meshsim.wasm import parse_module
-from meshsim.wasm.features import _OPS, _PREFIXED, FEATURES, _locals, _skip_plain, _walk
-from meshsim.wasm.reader import Reader
-
-HELLO = Path(__file__).resolve().parents[2] / "modules" / "hello"
+from meshsim.wasm.features import FEATURES, not_modelled
 
 ONE_FEATURE = {
     "bulk-memory": "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))",
+    "custom-page-sizes": "(memory 1 (pagesize 1))",
     "exceptions": "(func (block $b (try_table (catch_all $b))))",
     "extended-const": "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
     "function-references": "(type $f (func)) (func (param (ref null $f)) (call_ref $f (local.get 0)))",
@@ -26,6 +22,7 @@ ONE_FEATURE = {
     "shared-memory": "(memory 1 1 shared)",
     "sign-extension": "(func (drop (i32.extend8_s (i32.const 1))))",
     "simd": "(func (drop (v128.const i32x4 1 2 3 4)))",
+    "stack-switching": "(type $f (func)) (type $c (cont $f)) (func (param (ref $c)) (resume $c (local.get 0)))",
     "tail-call": "(func $f (return_call $f))",
     "threads": "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))",
     "wide-arithmetic": "(func (i64.mul_wide_u (i64.const 1) (i64.const 2)) drop drop)",
@@ -52,63 +49,25 @@ def test_every_feature_has_a_test_and_a_line_for_the_reader() -> None:
     assert {*ONE_FEATURE, "legacy-exceptions"} == set(FEATURES)
 
 
-def test_every_opcode_names_a_known_feature() -> None:
-    tables = [_OPS, *_PREFIXED.values()]
-    assert {feature for table in tables for feature, _ in table.values() if feature} <= set(FEATURES)
+@pytest.mark.parametrize(
+    ("wat", "expected"),
+    [
+        ("(table 1 funcref)", set()),
+        ("(table 1 externref)", {"reference-types"}),
+        ("(table 1 funcref) (table 1 funcref)", {"reference-types"}),
+        ("(table i64 1 funcref)", {"memory64"}),
+        ('(import "env" "t" (table 1 funcref))', set()),
+        ("(func (param eqref))", {"gc"}),
+        ("(func (param exnref))", {"exceptions"}),
+        ('(memory 1) (data $d "a") (func (data.drop $d))', {"bulk-memory"}),
+    ],
+)
+def test_declarations_that_show_a_feature(wat: str, expected: set[str]) -> None:
+    assert features(wat) == expected
 
 
-def test_webassembly_1_has_no_features() -> None:
-    wat = """(memory 1) (table 1 funcref) (global (mut i32) (i32.const 5)) (type $v (func (param i32)))
-      (func (param i32 i64 f32 f64) (result i32)
-        (block (loop (br_if 1 (local.get 0)) (br_table 0 1 0 (i32.const 300))))
-        (i64.store offset=70000 (i32.const 8) (i64.const -9000000000))
-        (drop (f32.const 1.5)) (drop (f64.const 1e300)) (drop (memory.grow (memory.size)))
-        (call_indirect (type $v) (i32.const 1) (i32.const 0))
-        (if (result i32) (local.get 0)
-          (then (i32.const 1)) (else (select (i32.const 2) (i32.const 3) (i32.const 4)))))"""
-    assert features(wat) == frozenset()
-
-
-def test_a_feature_behind_much_plain_code_is_seen() -> None:
-    plain = "(drop (i32.add (i32.const 7) (i32.const 9)))" * 20_000
-    assert features(f"(memory 1) (func {plain} (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))") == {
-        "bulk-memory"
-    }
-
-
-def test_constants_that_look_like_opcodes_are_not_taken_for_them() -> None:
-    assert features("(func (drop (i64.const 0x0b0b0b0b0b)) (drop (f64.const nan:0xdfdfdfdfdfdf)))") == frozenset()
-
-
-def test_the_walk_reaches_the_end_of_every_function_of_every_module() -> None:
-    bodies = 0
-    for path in sorted(HELLO.glob("*.wasm")):
-        data = path.read_bytes()
-        for start, end in parse_module(data).sections.code:
-            reader = Reader(data, start, end, "code")
-            _locals(reader, set())
-            _walk(reader, set())
-            assert reader.pos == end
-            bodies += 1
-    assert bodies > 100
-
-
-def test_the_expression_and_the_table_agree_on_plain_instructions() -> None:
-    """What ``_skip_plain`` goes over must be what the table says of the same opcodes."""
-    operands = {
-        "": b"",
-        "n": b"\x05",
-        "m": b"\x02\x08",
-        "b": b"\x40",
-        "nn": b"\x01\x00",
-        "4": b"\1\2\3\4",
-        "8": b"\1" * 8,
-    }
-    for opcode, (feature, immediates) in _OPS.items():
-        if immediates not in operands or (opcode in (0x3F, 0x40)):
-            continue
-        instruction = bytes([opcode]) + operands[immediates]
-        match = _skip_plain(instruction, 0, len(instruction))
-        assert match is not None
-        plain = feature is None and opcode != 0x08
-        assert match.end() == (len(instruction) if plain else 0), hex(opcode)
+def test_what_meshsim_does_not_take_says_who_does_and_what_to_do() -> None:
+    error = not_modelled("legacy-exceptions")
+    assert "Envoy's V8 runs such a module, Wasmtime, which runs it here, does not" in str(error)
+    assert "exnref" in error.remedy
+    assert all(FEATURES[name].remedy for name in FEATURES if FEATURES[name].envoy and not FEATURES[name].meshsim)

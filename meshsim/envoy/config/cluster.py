@@ -95,10 +95,40 @@ class UpstreamHttpOptions(Message):
     use_downstream_protocol_config: UseDownstreamHttpConfig | None = None
 
 
+class ConsistentHashingLbConfig(Message):
+    """What load balancers that hash have in common."""
+
+    proto = "envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig"
+    use_hostname_for_hashing: bool = False
+
+
 class CommonLbConfig(Message):
-    """What all load balancers have in common; nothing of it matters without health checks."""
+    """What all load balancers have in common; the rest of it does not matter without health checks."""
 
     proto = "envoy.config.cluster.v3.Cluster.CommonLbConfig"
+    consistent_hashing_lb_config: ConsistentHashingLbConfig | None = None
+
+    @property
+    def hashes_names(self) -> bool:
+        """Whether a host's name, not its address, is hashed."""
+        hashing = self.consistent_hashing_lb_config
+        return hashing is not None and hashing.use_hostname_for_hashing
+
+
+class RingHashLbConfig(Message):
+    """A ring of hashes."""
+
+    proto = "envoy.config.cluster.v3.Cluster.RingHashLbConfig"
+    minimum_ring_size: int | None = None
+    maximum_ring_size: int | None = None
+    hash_function: Literal["XX_HASH", "MURMUR_HASH_2"] = "XX_HASH"
+
+
+class MaglevLbConfig(Message):
+    """A table of hosts."""
+
+    proto = "envoy.config.cluster.v3.Cluster.MaglevLbConfig"
+    table_size: int | None = None
 
 
 class Cluster(Message):
@@ -116,7 +146,20 @@ class Cluster(Message):
     http2_protocol_options: Http2ProtocolOptions | None = None
     typed_extension_protocol_options: dict[str, UpstreamHttpOptions] = Field(default_factory=dict)
     common_lb_config: CommonLbConfig | None = None
+    lb_policy: Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV"] = "ROUND_ROBIN"
+    ring_hash_lb_config: RingHashLbConfig | None = None
+    maglev_lb_config: MaglevLbConfig | None = None
     metadata: Metadata | None = None
+    max_requests_per_connection: int | None = None
+
+    @property
+    def requests_per_connection(self) -> int:
+        """How many requests a connection serves; 0 for any number. HTTP's options count before the cluster's own."""
+        options = [typed.common_http_protocol_options for typed in self.typed_extension_protocol_options.values()]
+        for common in (*options, self.common_http_protocol_options):
+            if common and common.max_requests_per_connection is not None:
+                return common.max_requests_per_connection
+        return self.max_requests_per_connection or 0
 
     def endpoints(self) -> Iterator[LbEndpoint]:
         """Yield all endpoints, locality by locality, as they are written."""

@@ -23,9 +23,25 @@ def cluster_refusals(cluster: ParsedMessage, schema: Schema, known: set[str]) ->
             "Check cluster documentation."
         )
         yield Problem.said(words, cluster.place_of("lb_policy"))
+    yield from _hashing_refusals(cluster)
     if name in known:
         yield Problem.said(f"cluster manager: duplicate cluster '{name}'", cluster.place_of("name"))
     known.add(name)
+
+
+def _hashing_refusals(cluster: ParsedMessage) -> Iterator[Problem]:
+    """Yield hosts of fixed addresses whose names a load balancer should hash."""
+    kind = cluster.get("type", "STATIC")
+    if cluster.get("lb_policy") not in ("RING_HASH", "MAGLEV") or kind in ("STRICT_DNS", "LOGICAL_DNS"):
+        return
+    for common in cluster.messages("common_lb_config"):
+        for hashing in common.messages("consistent_hashing_lb_config"):
+            if hashing.get("use_hostname_for_hashing"):
+                words = (
+                    "Cannot use hostname for consistent hashing loadbalancing for cluster of type: "
+                    f"'envoy.cluster.{kind.lower()}'"
+                )
+                yield Problem.said(words, hashing.place)
 
 
 def _protocol_refusals(cluster: ParsedMessage, schema: Schema) -> Iterator[Problem]:

@@ -175,6 +175,8 @@ class Http1ProtocolOptions(Message):
 
     proto = "envoy.config.core.v3.Http1ProtocolOptions"
     allow_absolute_url: bool | None = None
+    accept_http_10: bool = False
+    default_host_for_http_10: str = ""
     enable_trailers: bool = False
     allow_custom_methods: bool = False
     override_stream_error_on_invalid_http_message: bool | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from meshsim.envoy.config.bootstrap import Bootstrap
+from meshsim.envoy.config.bootstrap import Bootstrap, Extension
 from meshsim.envoy.config.build import Builder, Unmodelled
 from meshsim.envoy.config.constraints import violations
 from meshsim.envoy.config.discovered import resources
@@ -137,6 +137,14 @@ class Examination:
             self.where(first.place),
             "leave it out, or go on without it: --ignore-unmodelled",
         )
+
+
+def rediscovered(content: bytes, path: str) -> tuple[dict[str, Extension], Wanted]:
+    """Read a file of extensions: those that are modelled, by name, and what must be read for them."""
+    found = resources(content, path, known_schema())
+    builder = Builder()
+    built = {name: extension for name, parsed in found.items() if (extension := builder.extension(parsed)) is not None}
+    return built, _wanted(list(found.values()))
 
 
 def _not_json(root: Node, text: str) -> list[Problem]:

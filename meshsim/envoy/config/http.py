@@ -15,6 +15,7 @@ from meshsim.envoy.config.core import (
 )
 from meshsim.envoy.config.discovery import ExtensionConfigSource
 from meshsim.envoy.config.route import RouteConfiguration
+from meshsim.envoy.config.tracing import Tracing
 from meshsim.envoy.config.wasm import Wasm
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3"
@@ -25,6 +26,7 @@ class Router(Message):
 
     proto = "envoy.extensions.filters.http.router.v3.Router"
     dynamic_stats: bool | None = None
+    start_child_span: bool = False
     suppress_envoy_headers: bool = False
     strict_check_headers: tuple[str, ...] = ()
     respect_expected_rq_timeout: bool = False
@@ -113,3 +115,4 @@ class HttpConnectionManager(Message):
     stream_error_on_invalid_http_message: bool | None = None
     strip_trailing_host_dot: bool = False
     append_x_forwarded_port: bool = False
+    tracing: Tracing | None = None

@@ -8,10 +8,10 @@ _NO_NAMES = "addresses are not looked up"
 _NO_TLS = "connections are not encrypted"
 _NO_LOAD = "a replay sends one request after the other"
 _NO_SINK = "shown nowhere: only Envoy's own log, counters and answers are"
+_NO_SPANS = "spans are not collected"
 _SOCKET = "an option of the kernel's sockets"
 _NO_XDS = "there is no control plane"
 _ONE_REQUEST = "a client's connection carries one request"
-_CHANCE = "which of several hosts gets a request is left to chance"
 _NO_RUNTIME = "runtime values that override anything are not modelled"
 _NEVER_DUE = "a replay is over before it could matter"
 
@@ -98,8 +98,6 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "max_connection_duration_jitter": _NEVER_DUE,
     },
     "envoy.config.core.v3.Http1ProtocolOptions": {
-        "accept_http_10": "clients speak HTTP/1.1",
-        "default_host_for_http_10": "clients speak HTTP/1.1",
         "allow_chunked_length": "clients tell the length of a body in one way",
         "use_balsa_parser": "both parsers read the same messages alike",
         "ignore_http_11_upgrade": "upgrades are not modelled",
@@ -145,6 +143,39 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "add_proxy_protocol_connection_state": "clients do not speak the PROXY protocol",
         "record_route_resolution_stats": _NO_SINK,
     },
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing": {
+        "verbose": _NO_SPANS,
+        "max_path_tag_length": _NO_SPANS,
+        "custom_tags": _NO_SPANS,
+        "operation": _NO_SPANS,
+        "upstream_operation": _NO_SPANS,
+    },
+    "envoy.config.trace.v3.Tracing.Http": {"name": "the type of its configuration counts"},
+    "envoy.config.trace.v3.ZipkinConfig": {
+        "collector_cluster": _NO_SPANS,
+        "collector_endpoint": _NO_SPANS,
+        "collector_endpoint_version": _NO_SPANS,
+        "collector_hostname": _NO_SPANS,
+        "collector_service": _NO_SPANS,
+        "split_spans_for_request": _NO_SPANS,
+        "timestamp_trace_ids": "ids are random in any case",
+    },
+    "envoy.config.trace.v3.OpenTelemetryConfig": {
+        "grpc_service": _NO_SPANS,
+        "http_service": _NO_SPANS,
+        "exporter": _NO_SPANS,
+        "service_name": _NO_SPANS,
+        "resource_detectors": _NO_SPANS,
+        "max_cache_size": _NO_SPANS,
+        "set_telemetry_sdk_resource_attributes": _NO_SPANS,
+        "set_service_name_resource_attribute": _NO_SPANS,
+        "set_instrumentation_scope": _NO_SPANS,
+    },
+    "envoy.config.route.v3.Tracing": {
+        "custom_tags": _NO_SPANS,
+        "operation": _NO_SPANS,
+        "upstream_operation": _NO_SPANS,
+    },
     "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": {
         "idle_timeout": _NEVER_DUE,
         "downstream_idle_timeout": _NEVER_DUE,
@@ -155,7 +186,6 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "check_drain_close": _NEVER_DUE,
     },
     "envoy.extensions.filters.http.router.v3.Router": {
-        "start_child_span": "tracing is not modelled",
         "upstream_log": _NO_SINK,
         "upstream_log_options": _NO_SINK,
         "suppress_grpc_request_failure_code_stats": _NO_SINK,
@@ -171,13 +201,10 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "cors": "read by a filter that is not modelled",
     },
     "envoy.config.route.v3.Route": {
-        "decorator": "tracing is not modelled",
-        "tracing": "tracing is not modelled",
         "stat_prefix": _NO_SINK,
     },
     "envoy.config.route.v3.RouteAction": {
         "priority": _NO_LOAD,
-        "hash_policy": "read by load balancers that hash, which are refused",
         "metadata_match": "clusters with subsets are not modelled",
         "rate_limits": "read by a filter that is not modelled",
         "include_vh_rate_limits": "read by a filter that is not modelled",
@@ -193,10 +220,8 @@ INERT: Mapping[str, Mapping[str, str]] = {
     },
     "envoy.config.cluster.v3.Cluster": {
         "connect_timeout": "a connection is made or refused at once",
-        "lb_policy": _CHANCE,
         "dns_lookup_family": _NO_NAMES,
         "per_connection_buffer_high_watermark_timeout": _NEVER_DUE,
-        "max_requests_per_connection": _NO_LOAD,
         "upstream_http_protocol_options": _NO_TLS,
         "dns_refresh_rate": _NO_NAMES,
         "dns_jitter": _NO_NAMES,
@@ -277,12 +302,8 @@ _LOCAL_REPLY = "envoy.extensions.filters.network.http_connection_manager.v3"
 _THRESHOLDS = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
 
 WITHHELD: Mapping[str, frozenset[str]] = {
-    _HCM: frozenset(("delayed_close_timeout", "proxy_100_continue")),
-    "envoy.config.endpoint.v3.LbEndpoint": frozenset(("load_balancing_weight",)),
-    "envoy.config.endpoint.v3.LocalityLbEndpoints": frozenset(("priority",)),
     "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
     "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
-    "envoy.config.core.v3.HttpProtocolOptions": frozenset(("max_connection_duration", "max_requests_per_connection")),
     "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
     "envoy.extensions.filters.http.router.v3.Router": frozenset(("dynamic_stats",)),
@@ -290,7 +311,9 @@ WITHHELD: Mapping[str, frozenset[str]] = {
 """Fields that the models carry and no part of the simulation acts on: to a user they are not modelled."""
 
 WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
-    (owner, "common_http_protocol_options"): frozenset(("max_headers_count", "max_stream_duration"))
+    (owner, "common_http_protocol_options"): frozenset(
+        ("max_connection_duration", "max_headers_count", "max_stream_duration")
+    )
     for owner in ("envoy.config.cluster.v3.Cluster", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
 } | {
     ("envoy.config.core.v3.SubstitutionFormatString", "text_format_source"): frozenset(
@@ -302,9 +325,8 @@ WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
 UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
     (_HCM, "codec_type"): frozenset(("HTTP2", "HTTP3")),
     ("envoy.config.cluster.v3.Cluster", "type"): frozenset(("EDS", "ORIGINAL_DST")),
-    ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(
-        ("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG", "MAGLEV", "RING_HASH")
-    ),
+    ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG")),
+    ("envoy.config.cluster.v3.Cluster.RingHashLbConfig", "hash_function"): frozenset(("MURMUR_HASH_2",)),
     (_THRESHOLDS, "max_connections"): frozenset((0,)),
     (_THRESHOLDS, "max_pending_requests"): frozenset((0,)),
     (_THRESHOLDS, "max_retries"): frozenset((0,)),
@@ -318,8 +340,6 @@ UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
 """Values of modelled fields that are not modelled."""
 
 DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool | int]] = {
-    (_HCM, "delayed_close_timeout"): frozenset((1_000_000_000,)),
-    ("envoy.config.endpoint.v3.LbEndpoint", "load_balancing_weight"): frozenset((1,)),
     ("envoy.config.listener.v3.Listener", "use_original_dst"): frozenset((False,)),
     ("envoy.config.listener.v3.Listener", "bind_to_port"): frozenset((True,)),
     ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): frozenset((False,)),

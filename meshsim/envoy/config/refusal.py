@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from meshsim.errors import ConfigError
+from meshsim.errors import ConfigError, MeshsimError
 
 if TYPE_CHECKING:
     from meshsim.envoy.config.bootstrap import Bootstrap
@@ -60,6 +60,11 @@ class ConfigRefused(ConfigError):
         filter chains and HTTP filters. Their callbacks run, though the configuration is refused.
     bootstrap : Bootstrap or None
         The configuration, when it could be modelled at all.
+
+    Parameters
+    ----------
+    cause : MeshsimError, optional
+        What Envoy does not say: the trap in a module that it refuses for it.
     """
 
     def __init__(
@@ -70,9 +75,11 @@ class ConfigRefused(ConfigError):
         *,
         after_plugins: int = 0,
         bootstrap: Bootstrap | None = None,
+        cause: MeshsimError | None = None,
     ) -> None:
+        because = f" ({cause.where}: {cause.what})" if cause else ""
         super().__init__(
-            f"Envoy refuses this: {reason or envoy_says}",
+            f"Envoy refuses this: {reason or envoy_says}{because}",
             where,
             "" if not reason or reason == envoy_says else f"Envoy says: {envoy_says}",
         )

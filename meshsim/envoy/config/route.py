@@ -89,6 +89,45 @@ class WeightedCluster(Message):
     clusters: tuple[ClusterWeight, ...] = ()
 
 
+class HashHeader(Message):
+    """A header that goes into a request's hash."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy.Header"
+    header_name: str = ""
+
+
+class HashCookie(Message):
+    """A cookie that goes into a request's hash."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy.Cookie"
+    name: str = ""
+
+
+class HashConnection(Message):
+    """The client's address, which goes into a request's hash."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties"
+    source_ip: bool = False
+
+
+class HashParameter(Message):
+    """A query parameter that goes into a request's hash."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter"
+    name: str = ""
+
+
+class HashPolicy(Message):
+    """One part of a request's hash: one of these."""
+
+    proto = "envoy.config.route.v3.RouteAction.HashPolicy"
+    header: HashHeader | None = None
+    cookie: HashCookie | None = None
+    connection_properties: HashConnection | None = None
+    query_parameter: HashParameter | None = None
+    terminal: bool = False
+
+
 class RouteAction(Message):
     """Forward to a cluster."""
 
@@ -109,6 +148,7 @@ class RouteAction(Message):
     timeout: DurationNs | None = None
     idle_timeout: DurationNs | None = None
     retry_policy: RetryPolicy | None = None
+    hash_policy: tuple[HashPolicy, ...] = ()
 
 
 class RedirectAction(Message):
@@ -137,6 +177,23 @@ class DirectResponseAction(Message):
     body_format: SubstitutionFormatString | None = None
 
 
+class RouteTracing(Message):
+    """Which of a route's requests are traced."""
+
+    proto = "envoy.config.route.v3.Tracing"
+    client_sampling: FractionalPercent | None = None
+    random_sampling: FractionalPercent | None = None
+    overall_sampling: FractionalPercent | None = None
+
+
+class Decorator(Message):
+    """A name for what a route's requests do."""
+
+    proto = "envoy.config.route.v3.Decorator"
+    operation: str = ""
+    propagate: bool | None = None
+
+
 class Route(Message):
     """A condition, what to do, and what to change on the way."""
 
@@ -146,6 +203,8 @@ class Route(Message):
     route: RouteAction | None = None
     redirect: RedirectAction | None = None
     direct_response: DirectResponseAction | None = None
+    decorator: Decorator | None = None
+    tracing: RouteTracing | None = None
     metadata: Metadata | None = None
     typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
     request_headers_to_add: tuple[HeaderValueOption, ...] = ()

@@ -37,9 +37,8 @@ class ManagerWire:
         if self.closed:
             return
         data = b"".join(map(self._writer.write, parts))
-        if data:
-            self._unwritten.data += data
-            self._connection.write(self._unwritten)
+        self._unwritten.data += data
+        self._connection.write(self._unwritten)
 
     def cut(self) -> None:
         """Close this end."""
@@ -50,10 +49,10 @@ class ManagerWire:
         self._closing = True
         self._connection.thread.at_end_of_task(lambda: self._connection.close(CloseType.LOCAL))
 
-    def linger(self) -> None:
-        """Close when the client does, or a little later."""
+    def linger(self, delay_ns: int) -> None:
+        """Close when the client does, or ``delay_ns`` later."""
         self._closing = True
-        self._connection.linger()
+        self._connection.linger(delay_ns)
 
 
 class HttpManager(NetworkFilter):

@@ -11,6 +11,7 @@ from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.retry import Retries
 from meshsim.envoy.timeouts import Timeouts
+from meshsim.envoy.tracing import Traced
 from meshsim.envoy.upstream import Address, UpstreamFailure
 
 
@@ -19,6 +20,9 @@ class Asker(Protocol):
 
     def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
         """Take note of the host; what is sent to it may still be changed."""
+
+    def answer_informational(self, status: int) -> None:
+        """Take note of a head that comes before the answer's."""
 
     def answer_headers(self, headers: HeaderMap, end: bool) -> None:
         """Take the answer's headers."""
@@ -43,8 +47,8 @@ class Asker(Protocol):
 class Plan:
     """What is decided before the first try.
 
-    ``tells_timeout`` and ``tells_attempt`` say which of Envoy's own headers each try carries; ``limit_bytes`` bounds
-    the copy of the body.
+    ``tells_timeout`` and ``tells_attempt`` say which of Envoy's own headers each try carries, ``traced`` which of a
+    tracer's; ``limit_bytes`` bounds the copy of the body, ``hash_value`` decides among hosts.
     """
 
     cluster: Cluster
@@ -54,3 +58,5 @@ class Plan:
     limit_bytes: int
     tells_timeout: bool
     tells_attempt: bool
+    traced: Traced | None = None
+    hash_value: int | None = None

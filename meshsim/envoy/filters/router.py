@@ -18,6 +18,7 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.plan import Plan
 from meshsim.envoy.filters.tries import Tries
 from meshsim.envoy.formatter import Formatter, content_type, format_body
+from meshsim.envoy.hashing import request_hash
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.redirect import REDIRECT_STATUS, direct_location, redirect_location
@@ -173,6 +174,8 @@ class Router(HttpFilter):
         visible = not self._config.suppress_envoy_headers
         policy = match.retry_policy
         believed = self._config.respect_expected_rq_timeout
+        action, client = match.route.route, self.stream.info.source[0]
+        hash_value = request_hash(action.hash_policy, headers, client) if action and action.hash_policy else None
         timeouts = Timeouts.of(match.route.route, policy, headers, believe_expected=believed)
         headers.remove(b"x-envoy-upstream-alt-stat-name")
         if visible:
@@ -183,7 +186,8 @@ class Router(HttpFilter):
         rewrite(match, headers, keep_original=visible)
         limit = self.stream.request.limit_bytes if match.buffer_limit is None else match.buffer_limit
         retries = Retries.of(policy, headers)
-        return Plan(cluster, timeouts, retries, self._random, limit, visible, match.host.include_request_attempt_count)
+        attempts = match.host.include_request_attempt_count
+        return Plan(cluster, timeouts, retries, self._random, limit, visible, attempts, self.stream.traced, hash_value)
 
     def _no_plan(self, cluster: Cluster) -> Plan:
         """A request that no host can get stays as it is."""
@@ -202,11 +206,21 @@ class Router(HttpFilter):
             for headers in (sent, self.stream.request_headers):
                 set_host(headers, name.encode(), forwarded=action.append_x_forwarded_host, keep_original=visible)
 
+    def answer_informational(self, status: int) -> None:
+        """Bring back a head that comes before the answer's."""
+        self.stream.downstream.pass_informational(status)
+
     def answer_headers(self, headers: HeaderMap, end: bool) -> None:
         """Bring the response's headers back."""
         self._answered = True
         info = self.stream.info
         info.upstream_connected = True
+        info.upstream_answer_ns = self._now_ns()
+        if info.upstream:
+            info.upstreams_tried.append(info.upstream)
+        if self._tries:
+            info.upstream_begin_ns, info.upstream_sent_ns = self._tries.times_ns
+            info.upstream_protocol = "HTTP/2" if self._tries.plan.cluster.http2 else "HTTP/1.1"
         info.details = "via_upstream"
         self._note_end(end)
         info.code = as_number(headers.get(b":status"))

@@ -56,11 +56,10 @@ class TcpProxy(NetworkFilter):
     def _connect(self, cluster: Cluster, address: tuple[str, int]) -> None:
         if self.connection.is_closed:
             return
-        server = cluster.find(address)
-        if server is None:
+        socket = cluster.connect(address)
+        if socket is None:
             self._give_up("UF")
             return
-        socket = server.accept(self.connection.thread)
         socket.half_close, socket.reader = True, self
         self._upstream = ByteSocket(socket, serves=False)
         cluster.stats.add("upstream_rq_total")

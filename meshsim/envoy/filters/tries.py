@@ -44,6 +44,11 @@ class Tries:
     _over: bool = False
     _timers: dict[str, Timer] = field(default_factory=dict)
 
+    @property
+    def times_ns(self) -> tuple[int, int]:
+        """When the first and the last byte of this try left, in ns; -1 before."""
+        return (self._upstream.began_ns, self._upstream.sent_ns) if self._upstream else (-1, -1)
+
     # -- the request ---
 
     def begin(self, end: bool) -> None:
@@ -88,8 +93,10 @@ class Tries:
                 self._give_up(_NO_ROOM)
 
     def _send(self, end: bool) -> None:
+        if self.plan.traced:
+            self.plan.traced.tell_upstream(self.headers)
         sent = self.headers.copy()
-        self._upstream = self.plan.cluster.request(_Try(self, sent), sent, end)
+        self._upstream = self.plan.cluster.request(_Try(self, sent), sent, end, hash_value=self.plan.hash_value)
 
     def _complete(self) -> None:
         """The request has been sent; from now on the answer is waited for."""
@@ -154,11 +161,11 @@ class Tries:
     def headers_came(self, headers: HeaderMap, end: bool) -> None:
         """Take the head of an answer, or throw it away."""
         if self._retries is not None and self._tries_again(self._retries.takes_answer(headers)):
-            self._uncount(int(headers.get(b":status") or 0))
             if self._upstream and not end:
                 self._upstream.cancel()
             self._wait_to_retry()
             return
+        self.plan.cluster.count_answer(int(headers.get(b":status") or 0))
         self._answered = True
         self._end_if(end)
         self.asker.answer_headers(headers, end)
@@ -180,16 +187,10 @@ class Tries:
             # A message of HTTP/1.1 that ends too early is one that cannot be read.
             self._give_up(PROTOCOL_ERROR if failure is CUT else failure)
         elif self._retries is not None and self._tries_again(self._retries.takes_failure(failure.flag)):
-            self._uncount(failure.status)
             self._wait_to_retry()
         else:
+            self.plan.cluster.count_failure(failure)
             self._give_up(failure)
-
-    def _uncount(self, status: int) -> None:
-        """Take back what the cluster has counted: an answer that nobody gets is none."""
-        stats = self.plan.cluster.stats
-        stats.add("upstream_rq_completed", -1)
-        stats.add(f"upstream_rq_{status // 100}xx", -1)
 
     def _give_up(self, failure: UpstreamFailure) -> None:
         self._end()
@@ -263,6 +264,9 @@ class _Try:
 
     def upstream_chosen(self, address: Address) -> None:
         self.tries.asker.upstream_chosen(address, self.sent)
+
+    def upstream_informational(self, status: int) -> None:
+        self.tries.asker.answer_informational(status)
 
     def upstream_headers(self, headers: HeaderMap, end: bool) -> None:
         self.tries.headers_came(headers, end)

@@ -61,12 +61,12 @@ class _Windows:
 
 
 class WasmFilter(HttpFilter):
-    """One plugin on one stream."""
+    """One plugin on one stream; ``context`` is its stream context where it has one already."""
 
-    def __init__(self, plugin: ThreadPlugin) -> None:
+    def __init__(self, plugin: ThreadPlugin, context: Context | None = None) -> None:
         self._plugin = plugin
         self._wasm = plugin.wasm
-        self.context: Context = plugin.new_stream_context(self)
+        self.context: Context = context or plugin.new_stream_context(self)
         self._request = _Windows()
         self._response = _Windows()
         self._failure_sent = False

@@ -37,6 +37,7 @@ DIFFERS: Mapping[str, tuple[Callable[[ReplayResult], object], ...]] = {
     "calls": (lambda r: r.abi,),
     "headers": tuple(map(_header_values, ("date", "x-request-id", "x-envoy-upstream-service-time"))),
     "logs": (lambda r: r.logs,),
+    "spans": (lambda r: r.logs,),
     "workers": (lambda r: {thread: len(lines) for thread, lines in by_thread(r.abi).items()},),
     "words": (_words,),
 }

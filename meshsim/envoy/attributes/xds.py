@@ -1,0 +1,91 @@
+"""Attributes of the configuration: ``xds.*``, and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from meshsim.abi.codec import Message, PropertyValue
+from meshsim.abi.constants import Status
+from meshsim.abi.ports import PropertyUnavailable
+from meshsim.abi.protobuf import write
+from meshsim.envoy.attributes.places import place
+from meshsim.envoy.attributes.view import Getter, View, route_cluster, upstream
+from meshsim.envoy.config.core import Metadata, Node
+from meshsim.envoy.config.struct_wire import struct_bytes
+
+_DIRECTIONS = {"UNSPECIFIED": 0, "INBOUND": 1, "OUTBOUND": 2}
+
+
+def _route_name(view: View) -> bytes:
+    match = view.stream.route
+    if match is None:
+        raise KeyError("no route")
+    return match.route.name.encode()
+
+
+def _host_name(view: View) -> bytes:
+    if view.stream.virtual_host is None:
+        raise KeyError("no virtual host")
+    return view.stream.virtual_host.name.encode()
+
+
+def metadata(given: Metadata | None) -> Message:
+    """Give metadata as a message, which can be walked or read as a whole."""
+    spaces = given.filter_metadata if given else {}
+    wire = write((1, write(((1, name), (2, struct_bytes(space))))) for name, space in spaces.items())
+    return Message({b"filter_metadata": _from_json(spaces)}, wire)
+
+
+def _from_json(value: object) -> PropertyValue | None:
+    match value:
+        case None:
+            return None
+        case Mapping():
+            return {str(key).encode(): _from_json(item) for key, item in value.items()}
+        case str():
+            return value.encode()
+        case bool() | float():
+            return value
+        case int():
+            return float(value)
+        case list() | tuple():
+            return [_from_json(item) for item in value]
+    raise PropertyUnavailable(Status.SERIALIZATION_FAILURE)
+
+
+def node(given: Node) -> Message:
+    """Give the proxy's identity as a message."""
+    return Message(
+        {
+            b"id": given.id.encode(),
+            b"cluster": given.cluster.encode(),
+            b"metadata": _from_json(dict(given.metadata or {})),
+            b"locality": place(given.locality),
+        }
+    )
+
+
+def _cluster_metadata(view: View) -> PropertyValue:
+    cluster = view.stream.info.surroundings.cluster(route_cluster(view))
+    return metadata(cluster.metadata if cluster else None)
+
+
+def _host_metadata(view: View) -> PropertyValue | None:
+    """Metadata of the upstream's host: null without any."""
+    host = view.stream.info.surroundings.host(route_cluster(view), upstream(view))
+    return metadata(host.metadata) if host and host.metadata else None
+
+
+XDS: dict[str, Getter] = {
+    "node": lambda v: node(v.plugin.node),
+    "cluster_name": lambda v: route_cluster(v).encode(),
+    "cluster_metadata": _cluster_metadata,
+    "listener_direction": lambda v: _DIRECTIONS[v.stream.info.listener.traffic_direction],
+    "listener_metadata": lambda v: metadata(v.stream.info.listener.metadata),
+    "route_name": _route_name,
+    "route_metadata": lambda v: metadata(v.stream.route.route.metadata if v.stream.route else None),
+    "virtual_host_name": _host_name,
+    "virtual_host_metadata": lambda v: metadata(v.stream.virtual_host.metadata if v.stream.virtual_host else None),
+    "upstream_host_metadata": _host_metadata,
+    "filter_chain_name": lambda v: v.stream.info.filter_chain.encode(),
+}

@@ -1,0 +1,68 @@
+"""Which requests have a lane."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from meshsim.envoy.config.http import Router
+from meshsim.envoy.express.lane import Lane
+from meshsim.envoy.express.rehearsal import NotTheSame
+from meshsim.envoy.listener import Listener
+from meshsim.envoy.manager import Manager
+from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.threads import Thread
+from meshsim.envoy.upstream import Address
+from meshsim.envoy.wire import Part
+
+if TYPE_CHECKING:
+    from meshsim.envoy.proxy import Envoy
+
+#: What in a listener's configuration makes a request depend on more than itself.
+_UNKNOWABLE = re.compile(
+    "%|x-request-id|max_requests_per_connection|max_connection_duration|runtime_fraction|weighted_clusters"
+    "|always_set_request_id_in_response|tracing",
+    re.IGNORECASE,
+)
+
+
+class Express:
+    """The lanes of one Envoy."""
+
+    def __init__(self, envoy: Envoy) -> None:
+        self._envoy = envoy
+        self._hosts = {host.thread: host for host in envoy.workers}
+        self._lanes: dict[tuple[Listener, ThreadHost, tuple[Part, ...]], Lane | None] = {}
+
+    def lane_at(self, address: Address, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
+        """Return the lane that begins at an address, for a request of another lane."""
+        listener = self._envoy.find(address)
+        return self.lane(listener, thread, request) if isinstance(listener, Listener) else None
+
+    def lane(self, listener: Listener, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
+        """Return the lane of a request, made when it is first asked for; None when it is better off without one."""
+        key = listener, self._hosts[thread], request
+        if key not in self._lanes:
+            self._lanes[key] = self._make(*key)
+        lane = self._lanes[key]
+        return lane if lane is not None and lane.open else None
+
+    def _make(self, listener: Listener, worker: ThreadHost, request: tuple[Part, ...]) -> Lane | None:
+        if not _is_plain(listener):
+            return None
+        try:
+            return Lane(self._envoy, self, listener, worker, request)
+        except NotTheSame:
+            return None
+
+
+def _is_plain(listener: Listener) -> bool:
+    """Whether a listener has a connection manager, Wasm filters next to each other, a router, and nothing else."""
+    match listener.chain:
+        case [Manager(uses=[*wasm, (last, None)], loggers=[]) as manager] if not listener.loggers:
+            plain = all(use is not None for _, use in wasm) and isinstance(last.typed_config, Router | None)
+            described = manager.config.model_dump_json(
+                exclude={"http_filters"}, exclude_none=True, exclude_defaults=True
+            )
+            return plain and _UNKNOWABLE.search(described) is None
+    return False

@@ -1,0 +1,535 @@
+"""A passage: one request on a lane.
+
+It walks the tree of :mod:`meshsim.envoy.express.course`. At each moment the modules run, what they leave is looked
+up, and the next moment is there. Whatever is more than a doing makes it leave (:mod:`meshsim.envoy.express.leaving`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from meshsim.abi.context import Context
+from meshsim.abi.constants import DataAction, HeaderMapType, HeadersAction, TrailersAction
+from meshsim.abi.shim.drivers import FINISH, Ran
+from meshsim.abi.shim.ride import Ride
+from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.connection import ServerConnection
+from meshsim.envoy.express.course import (
+    CARRIED_ID,
+    REQUEST_ID,
+    Answer,
+    Content,
+    Doing,
+    Ids,
+    Onward,
+    Over,
+    Piece,
+    Sent,
+    Shown,
+    Written,
+    carry_on,
+    has_mark,
+)
+from meshsim.envoy.express.leaving import Deed, Leaving
+from meshsim.envoy.express.rehearsal import NotTheSame
+from meshsim.envoy.express.seat import NOBODY, Action, Seat, of_log
+from meshsim.envoy.express.track import FAMILIAR, Track, lay_track
+from meshsim.envoy.headers import HeaderMap, Kind
+from meshsim.envoy.pool import Pool
+from meshsim.envoy.threads import Thread
+from meshsim.envoy.wire import Part, Socket
+
+if TYPE_CHECKING:
+    from meshsim.envoy.express.lane import Lane
+
+GO_ON: dict[Piece, Action] = {
+    Piece.REQUEST_HEADERS: HeadersAction.CONTINUE,
+    Piece.REQUEST_DATA: DataAction.CONTINUE,
+    Piece.REQUEST_TRAILERS: TrailersAction.CONTINUE,
+    Piece.RESPONSE_HEADERS: HeadersAction.CONTINUE,
+    Piece.RESPONSE_DATA: DataAction.CONTINUE,
+    Piece.RESPONSE_TRAILERS: TrailersAction.CONTINUE,
+}
+_RETURNED = HeadersAction.CONTINUE
+_LOGGED = {HeaderMapType.REQUEST_HEADERS: Kind.REQUEST, HeaderMapType.RESPONSE_HEADERS: Kind.RESPONSE}
+_MS = 1_000_000
+#: So many answers are known by their very lists, before all are forgotten.
+_ANSWERS = 64
+
+
+class Caller(Protocol):
+    """Who sends the requests of a lane."""
+
+    @property
+    def connection(self) -> ServerConnection:
+        """The proxy's end of the connection that the request has come on."""
+
+    def answered(self, passage: Passage, over: Over, end_ns: int) -> None:
+        """The response has left the proxy."""
+
+    def left(self) -> None:
+        """The answer will come on the connection instead."""
+
+
+class Passage:
+    """One request on a lane; as a client of the next one it is a :class:`Caller` too."""
+
+    __slots__ = (
+        "_context", "_derailed", "_gone", "_leaving", "_node", "_times", "_track", "answer", "body", "caller", "changed",
+        "further", "headers", "ids", "lane", "pool", "seats", "shown_to", "socket", "start_ns", "waits",
+    )  # fmt: skip
+
+    def __init__(self, lane: Lane, caller: Caller, carried: bytes) -> None:
+        self.lane = lane
+        self.caller = caller
+        self.ids = Ids(0, carried)
+        self.headers: HeaderMap | None = None
+        self.body: BodyBuffer | None = None
+        self.changed = False
+        self.seats: list[Seat] = []
+        #: Whose module is being shown headers or body.
+        self.shown_to: Seat | None = None
+        self.start_ns = 0
+        #: The connection upstream, and where it belongs; ``waits``: its answer has not come.
+        self.socket: Socket | None = None
+        self.pool: Pool | None = None
+        self.waits = False
+        self.answer: list[Part] | None = None
+        #: The request's passage on the lane behind that connection.
+        self.further: Passage | None = None
+        self._node = lane.root
+        #: The worker's clock behind each moment.
+        self._times: list[int] = []
+        #: How many callbacks of the present moment, or of the stream's end, have returned.
+        self._gone = 0
+        self._leaving: Leaving | None = None
+        self._derailed = False
+        #: Where there is one module only: its context, which needs no seat as long as all goes as expected.
+        self._context: Context | None = None
+        self._track: Track | None = None
+
+    def begin(self) -> None:
+        """Arrive: a task of the worker."""
+        lane, connection = self.lane, self.caller.connection
+        thread = lane.thread
+        if self._derailed or not (connection.is_idle and lane.open):
+            self.caller.left()
+            connection.on_read(self.request())
+            return
+        lane.served += 1
+        self.start_ns = thread.now_ns
+        self.ids = Ids(lane.envoy.draw_request_id(), self.ids.carried)
+        thread.spent_ns += lane.entry_ns
+        if lane.can_ride:
+            self._context = lane.take_context()
+        else:
+            self.seats = [Seat(plugin, self, plugin.add_context(NOBODY)) for plugin in lane.plugins]
+        self._walk()
+
+    def request(self) -> list[Part]:
+        """What the client has written."""
+        return self.ids.put_into_parts(self.lane.request)
+
+    def _walk(self) -> None:
+        """Go from moment to moment, as far as a turn of the worker's loop goes."""
+        while isinstance(moment := self._node.moment, Shown):
+            track = self._track_here()
+            if not (self._go_on_foot(moment) if track is None else self._ride(track)):
+                return
+        if isinstance(moment, Sent):
+            self._send(moment)
+        else:
+            self._end(moment)
+
+    def _go_on_foot(self, moment: Shown) -> bool:
+        """Go to the next moment; False when the passage has left its lane."""
+        if not self.seats:
+            self._sit_down()
+        return self._show(moment) and self._pass(moment)
+
+    def _pass(self, moment: Shown) -> bool:
+        doing = self._left(moment)
+        if self._follow(None if doing is moment.content else doing, doing):
+            return True
+        self._leave(GO_ON[moment.piece]).between()
+        return False
+
+    def _follow(self, key: object, doing: Doing) -> bool:
+        """Go to the moment behind a doing; False when nobody can know which that is."""
+        try:
+            self._node = self.lane.follow(self._node, key, doing)
+        except NotTheSame:
+            self.lane.hopeless = True
+            return False
+        self._times.append(self.lane.thread.now_ns)
+        return True
+
+    # -- rides: as long as the only module does what was expected ---
+
+    def _track_here(self) -> Track | None:
+        """The track that begins at the present moment, laid when that is familiar."""
+        context, node = self._context, self._node
+        if context is None:
+            return None
+        shim, track = context.wasm.shim, node.track
+        if shim is None:
+            return None
+        if track is None or track.shim is not shim:
+            if node.shown < FAMILIAR:
+                node.shown += 1
+                return None
+            track = node.track = lay_track(shim, node, creates=not context.created)
+        return track if track.ride is not None else None
+
+    def _ride(self, track: Track) -> bool:
+        """Take a ride; False when the passage has left its lane."""
+        context, ride = self._context, track.ride
+        assert context is not None
+        assert ride is not None
+        track.rides += 1
+        self._track = track
+        ran = context.wasm.quick.ride(context, ride, self.ids, self)
+        if ran is None:
+            context.created = True
+            self._node = track.nodes[-1]
+            self._times += [self.lane.thread.now_ns] * ride.length
+            return True
+        goes_on = self._get_off(ran, ride)
+        track.missed()
+        return goes_on
+
+    def _get_off(self, ran: Ran, ride: Ride) -> bool:
+        """Go on behind the callback with which a ride has ended; False when the passage has left its lane."""
+        place = ran.over - (not ran.trapped)
+        if not self.seats:
+            self.dismount(place)
+        seat, context = self.seats[0], self.seats[0].context
+        seat.creating, context.created = False, True
+        created_only = place < len(ride.driver.callbacks) - ride.length
+        if created_only:
+            context.wasm.settle()
+            action: Action = _RETURNED
+        else:
+            action = seat.concluded(ran.second)
+        self.shown_to = None
+        if self._leaving is not None:
+            self._leaving.returned(action)
+            return False
+        moment = self._node.moment
+        assert isinstance(moment, Shown)
+        if created_only:
+            return self._go_on_foot(moment)
+        self._gone = 1
+        if action is not GO_ON[moment.piece]:
+            self._leave(action).between()
+            return False
+        return self._pass(moment)
+
+    def dismount(self, over: int) -> HeaderMap | BodyBuffer | None:
+        """Come up with what a callback is being shown; ``over`` others have run before it. See :class:`Rider`."""
+        self._sit_down()
+        seat, track = self.seats[0], self._track
+        if isinstance(self._node.moment, Over):
+            seat.in_access_log, self._gone = over == 0, over
+            return None
+        assert track is not None
+        assert track.ride is not None
+        place = over - (len(track.ride.driver.callbacks) - track.ride.length)
+        if place < 0:
+            seat.creating = True
+            return None
+        seat.context.created = True
+        self._times += [self.lane.thread.now_ns] * place
+        self._node = track.nodes[place]
+        self.changed, self._gone = False, 0
+        moment = self._node.moment
+        assert isinstance(moment, Shown)
+        seat.piece, self.shown_to = moment.piece, seat
+        self._take_up(moment)
+        return self.headers or self.body
+
+    def _sit_down(self) -> None:
+        if not self.seats:
+            assert self._context is not None
+            self.seats = [Seat(self.lane.plugins[0], self, self._context)]
+
+    # -- the modules ---
+
+    def _order(self, piece: Piece) -> Sequence[Seat]:
+        return self.seats if piece.of_request else self.seats[::-1]
+
+    def _show(self, moment: Shown) -> bool:
+        """Let every module see a piece; False when the passage has left its lane."""
+        self.changed, self._gone = False, 0
+        self._take_up(moment)
+        go_on = GO_ON[moment.piece]
+        for seat in self._order(moment.piece):
+            action = seat.show(moment)
+            self.shown_to = None
+            if self._leaving is not None:
+                self._leaving.returned(action)
+                return False
+            self._gone += 1
+            if action is not go_on:
+                self._leave(action).between()
+                return False
+        return True
+
+    def _take_up(self, moment: Shown) -> None:
+        """Make of a piece what a module can change."""
+        self.headers = self.body = None
+        if isinstance(moment.content, bytes):
+            self.body = BodyBuffer(bytearray(moment.content))
+        else:
+            self.headers = HeaderMap(kind=moment.piece.kind)
+            self.headers.assign(self.ids.put_into(moment.content))
+
+    def _left(self, moment: Shown) -> Content:
+        """Return what the modules have left of a piece: the very content where that is the same."""
+        if not self.changed:
+            return moment.content
+        after = self._now()
+        return moment.content if after == moment.content else after
+
+    def _now(self) -> Content:
+        if self.headers is not None:
+            return self.ids.take_from(self.headers.pairs())
+        return bytes(self.body.data) if self.body is not None else b""
+
+    # -- upstream ---
+
+    def _send(self, sent: Sent) -> None:
+        lane = self.lane
+        cluster = lane.worker.clusters[sent.cluster]
+        pool = cluster.pool(sent.address)
+        socket = pool.take_idle()
+        if socket is None:
+            self._leave(_RETURNED).between()
+            return
+        assert socket.peer
+        self.pool, self.socket, self.waits = pool, socket, True
+        socket.reader = self
+        self._node.passed += 1
+        if sent.patience_ns:
+            lane.watch(self, self._asked_ns + sent.patience_ns)
+        onward = self._node.onward
+        if onward is None or onward.thread is not socket.peer.thread:
+            onward = self._node.onward = self._look_onward(sent, socket.peer.thread)
+        if onward.lane is not None and onward.lane.open:
+            carried = self.ids.own if onward.carries_own else self.ids.carried
+            self.further = onward.lane.enter(self, lane.thread.now_ns + socket.latency_ns, carried)
+        else:
+            socket.write_all(self.ids.put_into_parts(sent.parts))
+
+    def _look_onward(self, sent: Sent, thread: Thread) -> Onward:
+        """Find the lane behind a connection, on which there is one id of a former lane and no other."""
+        own, carried = has_mark(sent.parts, REQUEST_ID), has_mark(sent.parts, CARRIED_ID)
+        lane = None if own and carried else self.lane.express.lane_at(sent.address, thread, carry_on(sent.parts))
+        return Onward(thread, lane, own)
+
+    @property
+    def _asked_ns(self) -> int:
+        """When the request was complete that goes upstream: behind the moment before."""
+        return self._times[-1] if self._times else self.start_ns + self.lane.entry_ns
+
+    @property
+    def connection(self) -> ServerConnection:
+        """The next proxy's end of the connection upstream."""
+        assert self.socket
+        assert self.socket.peer
+        reader = self.socket.peer.reader
+        assert isinstance(reader, ServerConnection)
+        return reader
+
+    def answered(self, passage: Passage, over: Over, end_ns: int) -> None:
+        """Take the answer of the next lane, a little later."""
+        assert self.socket
+        parts = passage.response()
+        self.lane.thread.post_at(lambda: self.on_read(parts), end_ns + self.socket.latency_ns)
+
+    def left(self) -> None:
+        """Expect the answer on the connection, as ever."""
+
+    def on_read(self, parts: list[Part]) -> None:
+        """Take the answer: a task of the worker."""
+        assert self.socket
+        if self._leaving is not None:  # it had gone before the host could know
+            if self.socket.reader is not None and not self.socket.closed:
+                self.socket.reader.on_read(parts)
+            return
+        lane, node = self.lane, self._node
+        elapsed_ms = (lane.thread.now_ns - self._asked_ns) // _MS
+        self._heard()
+        self.answer = parts
+        known = node.answers.get((id(parts), elapsed_ms))
+        if known is not None and known[0] is parts:
+            self._node = known[1]
+            self._times.append(lane.thread.now_ns)
+            self._walk()
+            return
+        answer = Answer(tuple(parts), elapsed_ms)
+        if self._follow(answer, answer):
+            if len(node.answers) == _ANSWERS:
+                node.answers.clear()
+            node.answers[id(parts), elapsed_ms] = parts, self._node
+            self._walk()
+        else:
+            self._leave(_RETURNED).between()
+
+    def on_close(self) -> None:
+        """Leave: the host has closed instead of answering."""
+        self.give_up()
+        assert self.socket
+        if self.socket.reader is not None:
+            self.socket.reader.on_close()
+
+    def give_up(self) -> None:
+        """Leave, because the answer has not come in time, or because who has asked has left."""
+        self._heard()
+        if self.further is not None:
+            self.further.derail()
+        self._leave(_RETURNED).between()
+
+    def derail(self) -> None:
+        """Leave as soon as possible: what comes to the connection matters from now on."""
+        self._derailed = True
+        if self.waits:
+            self.give_up()
+
+    def _heard(self) -> None:
+        self.waits = False
+        self.lane.unwatch()
+
+    # -- the end ---
+
+    def _end(self, over: Over) -> None:
+        lane = self.lane
+        end_ns = lane.thread.now_ns
+        if not self._end_modules():
+            return
+        if self.pool is not None and self.socket is not None:
+            self.pool.release(self.socket)
+        self._node.passed += 1
+        lane.envoy.hops.add_like(over.hop, self.start_ns, end_ns - self.start_ns)
+        self.caller.answered(self, over, lane.thread.now_ns)
+
+    def _end_modules(self) -> bool:
+        """Let every module log, then end its context; False when the passage has left its lane."""
+        self._gone = 0
+        if self._context is not None and not self.seats and self._finish(self._context):
+            return True
+        if self._leaving is not None:
+            self._leaving.returned(_RETURNED)
+            return False
+        steps = [seat.log for seat in self.seats]
+        for seat in self.seats:
+            steps += seat.done, seat.delete
+        for step in steps[self._gone :]:
+            step()
+            if self._leaving is not None:
+                self._leaving.returned(_RETURNED)
+                return False
+            self._gone += 1
+        for seat in self.seats:
+            seat.plugin.release()
+        return True
+
+    def _finish(self, context: Context) -> bool:
+        """End the only module's context in one crossing; False when that did not go all the way."""
+        wasm = context.wasm
+        if wasm.fail_state:
+            self._sit_down()
+            return False
+        ran = wasm.quick.finish(context, self)
+        if ran is None:
+            self.lane.give_back(context)
+            return True
+        wasm.settle()
+        self._sit_down()
+        self.seats[0].in_access_log = False
+        if self._leaving is None:
+            self._gone = ran.over + ran.trapped
+            if self._gone == len(FINISH.callbacks):
+                wasm.contexts.pop(context.id, None)
+        return False
+
+    def response(self) -> list[Part]:
+        """What the client gets, with the date of its sending."""
+        node, envoy = self._node, self.lane.envoy
+        over = node.moment
+        assert isinstance(over, Over)
+        sent_ns = self._head_ns()
+        second = envoy.second(sent_ns)
+        if node.written is not None and node.written.second == second:
+            return node.written.parts
+        parts = self.ids.put_into_parts(over.parts, envoy.date(sent_ns))
+        if not has_mark(over.parts, REQUEST_ID) and not has_mark(over.parts, CARRIED_ID):
+            node.written = Written(second, parts)
+        return parts
+
+    def _head_ns(self) -> int:
+        """When the response's head was written: behind the modules that saw it, or, with none, behind what was last."""
+        node, place = self._node, len(self._times)
+        while node.before is not None:
+            moment = node.before.moment
+            if not isinstance(moment, Shown) or moment.piece <= Piece.RESPONSE_HEADERS:
+                return self._times[place - 1]
+            node, place = node.before, place - 1
+        return self.start_ns + self.lane.entry_ns
+
+    def logged_map(self, kind: HeaderMapType) -> HeaderMap | None:
+        """What the stream had, while its modules log."""
+        assert isinstance(self._node.moment, Over)
+        pairs = of_log(self._node.moment, kind)
+        if pairs is None:
+            return None
+        headers = HeaderMap(kind=_LOGGED.get(kind, Kind.TRAILERS))
+        headers.assign(self.ids.put_into(pairs))
+        return headers
+
+    # -- leaving ---
+
+    def leave_within(self) -> None:
+        """Leave in the middle of the present callback, whose context will have a filter of the stream model then."""
+        self._leave(None).within()
+
+    def _leave(self, action: Action | None) -> Leaving:
+        self.lane.strayed += 1
+        if self._context is not None:
+            self._sit_down()
+        self._leaving = Leaving(self, self._deeds(action))
+        return self._leaving
+
+    def _deeds(self, action: Action | None) -> dict[Seat, list[Deed]]:
+        """Say what each module has done; ``action`` is what the last of them returned, None when it has not."""
+        deeds: dict[Seat, list[Deed]] = {seat: [] for seat in self.seats}
+        for (moment, doing), time_ns in zip(self._node.way(), self._times, strict=True):
+            if isinstance(moment, Shown):
+                order = self._order(moment.piece)
+                content = None if doing is moment.content else self._concrete(doing)
+                for seat in order:
+                    deeds[seat].append(Deed(GO_ON[moment.piece], content if seat is order[-1] else None, time_ns))
+        now = self._node.moment
+        if isinstance(now, Shown) and self.seats:
+            self._add_present(now, action, deeds)
+        elif isinstance(now, Over):
+            self._add_end(deeds)
+        return deeds
+
+    def _add_present(self, moment: Shown, action: Action | None, deeds: dict[Seat, list[Deed]]) -> None:
+        time_ns, order = self.lane.thread.now_ns, self._order(moment.piece)
+        last = self._gone if action is None else self._gone - 1
+        for seat in order[:last]:
+            deeds[seat].append(Deed(GO_ON[moment.piece], None, time_ns))
+        content = self._concrete(self._now()) if self.changed else None
+        deeds[order[last]].append(Deed(action, content, time_ns))
+
+    def _add_end(self, deeds: dict[Seat, list[Deed]]) -> None:
+        order = [*self.seats, *(seat for seat in self.seats for _ in range(2))]
+        for place, seat in enumerate(order[: self._gone + 1]):
+            deeds[seat].append(Deed(_RETURNED if place < self._gone else None, None, self.lane.thread.now_ns))
+
+    def _concrete(self, doing: Doing) -> Content:
+        assert not isinstance(doing, Answer)
+        return self.ids.put_into(doing) if isinstance(doing, tuple) else doing
