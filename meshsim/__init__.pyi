@@ -1,5 +1,6 @@
 # The flat namespace: what `import meshsim as ms` offers. Read by type checkers, and at run time by lazy-loader.
 from .envoy.answers import Answer as Answer
+from .envoy.batch import batch as batch
 from .envoy.outcome import ReplayResult as ReplayResult
 from .envoy.outcome import Response as Response
 from .envoy.proxy import AbiLine as AbiLine
@@ -15,6 +16,7 @@ from .errors import MeshsimError as MeshsimError
 from .errors import ModuleError as ModuleError
 from .errors import NotModelled as NotModelled
 from .errors import UnmodelledField as UnmodelledField
+from .sim import Level as Level
 from .wasm import Limits as Limits
 from .wasm import ModuleFacts as ModuleFacts
 from .wasm import parse_module as parse_module

@@ -64,7 +64,7 @@ class Shown:
 
     root_id: int = 0
     answer: HttpAnswer | None = None
-    message: bytes | None = None
+    message: bytearray | None = None
     initial: HeaderMap | None = None
     trailing: HeaderMap | None = None
 
@@ -144,7 +144,7 @@ class Callouts:
 
         It is gone before anything happens that the module asks for in the callback, as in Envoy.
         """
-        self._shown = Shown(root.id, answer, message, initial, trailing)
+        self._shown = Shown(root.id, answer, None if message is None else bytearray(message), initial, trailing)
         root.wasm.after_call(self._hide)
 
     def _hide(self) -> None:

@@ -25,10 +25,9 @@ from meshsim.abi.events import Crossing, Direction
 from meshsim.abi.linking import link, refusal, type_words, unimplemented
 from meshsim.abi.metrics import MetricTable
 from meshsim.abi.ports import ContextHost, VmHost
-from meshsim.abi.shim.drivers import BATCH, Driver, Ran
+from meshsim.abi.shim.drivers import Driver, Ran
 from meshsim.abi.shim.instance import Shim, suits
 from meshsim.abi.shim.quick import Quick
-from meshsim.abi.shim.ride import Rider
 from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, ALLOCATORS, STARTING, Callback, callbacks, func_type
 from meshsim.abi.traps import failure_text, within
 from meshsim.errors import GuestTrap, LinkError, MeshsimError, ModuleError, NotModelled
@@ -132,6 +131,8 @@ class ProxyWasm:
         Of memory and time.
     capabilities : set of str, optional
         Names of the callbacks and host functions that the module may have; all when it is left out.
+    shim : bool
+        Whether Wasm may answer the hot host calls (:mod:`meshsim.abi.shim`).
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class ProxyWasm:
         vm_configuration: bytes = b"",
         limits: Limits | None = None,
         capabilities: frozenset[str] | None = None,
+        shim: bool = True,
     ) -> None:
         self.code = code
         self.version = code.version
@@ -162,7 +164,8 @@ class ProxyWasm:
         self._dns_token = 1
         self._next_id = 1
         self._after: deque[Callable[[], None]] = deque()
-        #: The callbacks that the module has, each looked up when it is first called.
+        self._called: set[str] = set()
+        #: The callbacks that the module has, and what calls them, if that is known.
         self._callbacks: dict[str, Guest | None] = {}
         self._meter = host.meter
         self._calls = 0
@@ -178,7 +181,7 @@ class ProxyWasm:
         self.has_allocated = False
         #: The hot host functions in Wasm, from the first stream on, where they can do all that Python's would.
         self.shim: Shim | None = None
-        self._shim_tried = False
+        self._shim_tried = not shim
         self.allowed: frozenset[str] | None = None
         self.vm: Vm
         self.memory: Memory
@@ -256,13 +259,19 @@ class ProxyWasm:
         return self.vm.function(name, type_) if self._has_export(name, type_) else None
 
     def _look_up(self, callback: str) -> Guest:
-        """Find what calls a callback that the module has."""
+        """Find what calls a callback that the module has.
+
+        It is kept from the second time on: most of a process's VMs are started and configured, and nothing more.
+        """
         if self.shim is not None:
             function: Guest | None = self.shim.entrance(callback)
         else:
             function = self.vm.function(callback, callbacks(self.version)[callback].type)
         assert function is not None
-        self._callbacks[callback] = function
+        if callback in self._called:
+            self._callbacks[callback] = function
+        else:
+            self._called.add(callback)
         return function
 
     def _refuse(self, state: FailState, message: str) -> bool:
@@ -416,29 +425,23 @@ class ProxyWasm:
         assert self.shim is not None
         return self.shim.out_of_ride(self._enter(context, driver, concluded, ()))
 
-    def batch(
-        self, context: Context, arguments: tuple[int, ...], rider: Rider, log_sink: Callable[[bytes], None]
-    ) -> Ran:
-        """Run rows of a batch (:mod:`meshsim.envoy.batch`), for which ``context`` stands.
-
-        The fourth of the driver's arguments is the first row's number as a context; the others follow. ``result``
-        counts the rows that came to their end, ``over`` the callbacks that are over of the next one.
-        """
-        shim = self.shim
-        assert shim is not None
-        driver = shim.begin_batch(rider, log_sink)
-        ran = shim.out_of_ride(self._enter(context, BATCH, driver, arguments))
-        self._next_id = arguments[3] + (ran.result or 0) + (ran.over > 0 or ran.trapped)
-        return ran
-
     def readmit(self, context: Context) -> None:
         """Use a stream context again that was deleted, under the next free number."""
-        while self._next_id in self.contexts:
-            self._next_id += 1
-        context.id = self._next_id
+        context.id = self.take_ids(1)
         context.created = False
         self.contexts[context.id] = context
-        self._next_id += 1
+
+    def take_ids(self, count: int) -> int:
+        """Take free numbers in a row, for contexts; the first of them."""
+        while self._next_id in self.contexts:
+            self._next_id += 1
+        first = self._next_id
+        self._next_id += count
+        return first
+
+    def give_back_ids(self, count: int) -> None:
+        """The last numbers that were taken have not been used."""
+        self._next_id -= count
 
     def _enter(self, context: Context, name: str | Driver, function: Guest, arguments: tuple[int, ...]) -> int | None:
         callback = name if isinstance(name, str) else name.name

@@ -180,7 +180,7 @@ class Wasi:
         """Give ``NAME=value`` strings and where each begins."""
         at = text
         for i, entry in enumerate(self._entries()):
-            if self._put(at, entry) or self._put(pointers + 4 * i, struct.pack("<I", at)):
+            if self._put(pointers + 4 * i, struct.pack("<I", at)) or self._put(at, entry):
                 return FAULT
             at += len(entry)
         return SUCCESS

@@ -127,6 +127,7 @@ class Exchange:
 
     def _begin(self, head: Head) -> None:
         self._status, self._headers = head.status, _decoded(head.headers)
+        self._keep_alive = self._keep_alive and (head.value(b"connection") or b"").lower() != b"close"
         if self._request.method == "HEAD" or head.status in _WITHOUT_BODY:
             self._finish_if(True)
         elif not head.is_framed:

@@ -36,7 +36,7 @@ class Cluster:
 
     ``find`` gives what listens at an address, or None; ``keep_trailers`` says whether HTTP/1 trailers are passed on,
     ``http2`` which protocol the hosts speak, ``max_requests`` how many requests a connection serves (0: any number).
-    Without a ``balancer``, hosts take turns.
+    ``response_limits`` bound a response's head, in headers and in bytes. Without a ``balancer``, hosts take turns.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Cluster:
     keep_trailers: bool = False
     http2: bool = False
     max_requests: int = 0
+    response_limits: tuple[int, int] = (100, 60 * 1024)
     balancer: Balancer | None = None
     _pools: dict[Address, Pool] = field(default_factory=dict)
     _open: list[Socket] = field(default_factory=list)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.headers import HeaderMap, Kind, Pair
+from meshsim.envoy.reasons import reason
 from meshsim.envoy.wire import Head
 
 _METHODS = frozenset(
@@ -86,7 +87,7 @@ def response_to_wire(headers: HeaderMap, end: bool, *, to_head: bool, http10: bo
 
 def _plain(headers: HeaderMap) -> list[Pair]:
     host = [(b"host", value) for key, value in headers if key == b":authority"]
-    plain = [pair for pair in headers if pair[0][:1] not in (b":", b"")]
+    plain = [pair for pair in headers if pair[0][:1] != b":"]
     return host + [pair for key, value in plain for pair in _lines(key, value)]
 
 
@@ -143,7 +144,7 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
     names = [key for key, _ in head.headers]
     length = head.value(b"content-length")
     encoding = head.encoding
-    if _size(head) > rules.max_bytes:
+    if head_bytes(head) > rules.max_bytes:
         return 431
     if not _readable_method(head.method, rules) or not all(map(_NAME.fullmatch, names)):
         return 400
@@ -160,9 +161,11 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
     return 431 if len(HeaderMap(_lower(head), Kind.REQUEST)) > rules.max_headers else 0
 
 
-def _size(head: Head) -> int:
-    """Bytes of a request head on the wire, from the request line to the empty line."""
+def head_bytes(head: Head) -> int:
+    """Bytes of a head on the wire, from the start line to the empty line."""
     lines = sum(len(key) + len(value) + _LINE_EXTRA for key, value in head.headers)
+    if head.status:
+        return len(head.protocol) + len(b" 200 \r\n") + len(reason(head.status)) + lines + len(b"\r\n")
     return len(head.method) + len(head.target) + len(head.protocol) + len(b"  \r\n") + lines + len(b"\r\n")
 
 

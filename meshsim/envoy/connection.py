@@ -19,6 +19,7 @@ from meshsim.envoy.codec import (
     unreadable,
 )
 from meshsim.envoy.config.http import HttpConnectionManager
+from meshsim.envoy.connection_limits import ConnectionLimits
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.hops import Hop, HopLog
@@ -31,7 +32,7 @@ from meshsim.envoy.stream import Stream, StreamInfo
 from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.tracing import Observer
-from meshsim.envoy.wire import LINGER_NS, End, Head, MessageReader, Part, Wire, body_parts
+from meshsim.envoy.wire import End, Head, MessageReader, Part, Wire, body_parts
 
 _BAD_REQUEST = 400
 #: Refusals behind which a connection ends, whatever the request says: 403 for an upgrade, 426 for HTTP/1.0.
@@ -57,28 +58,6 @@ class ManagerHost:
     forms: ReplyForms | None
     tracing: Observer | None
     hops: HopLog
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """How long a connection goes on: so many requests, so long (ns), 0 for ever.
-
-    ``linger_ns`` is Envoy's ``delayed_close_timeout``: how long a server waits for a client that may still be sending.
-    """
-
-    requests: int
-    duration_ns: int
-    linger_ns: int
-
-    @classmethod
-    def of(cls, config: HttpConnectionManager) -> ConnectionLimits:
-        """Read the limits off a configuration."""
-        common, linger_ns = config.common_http_protocol_options, config.delayed_close_timeout
-        return cls(
-            (common.max_requests_per_connection if common else None) or 0,
-            (common.max_connection_duration if common else None) or 0,
-            LINGER_NS if linger_ns is None else linger_ns,
-        )
 
 
 class ServerConnection:

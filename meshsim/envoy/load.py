@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meshsim.envoy.client import CLIENT_TURN_NS, Exchange, response_of
@@ -156,7 +157,7 @@ class _User:
         if load.heard:
             response = response_of(load.request, passage.response())
             assert response
-            load.heard(response)
+            load.client.post_at(partial(load.heard, response), time_ns)
         sent_ns, self._sent_ns = self._sent_ns, time_ns + CLIENT_TURN_NS
         if load.sent < load.count:
             lane = passage.lane

@@ -23,7 +23,7 @@ from meshsim.abi.ports import Buffer, ContextHost, HeaderMap, NoStream
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.traps import by_plugin
 from meshsim.envoy.attributes import plugin_attribute
-from meshsim.envoy.buffer import ReadOnlyBuffer
+from meshsim.envoy.buffer import BodyBuffer, ReadOnlyBuffer
 from meshsim.envoy.config.core import Node
 from meshsim.envoy.config.wasm import PluginConfig
 from meshsim.errors import MeshsimError, ModuleError, NotModelled
@@ -236,7 +236,8 @@ class ThreadPlugin:
                 return ReadOnlyBuffer(self.wasm.call_data)
             return self._last or ReadOnlyBuffer()
         found = self._find(kind)
-        self._last = found or self._last
+        if found is not None:
+            self._last, self.wasm.call_data = found, None
         return found
 
     def header_map(self, kind: HeaderMapType) -> HeaderMap | None:
@@ -258,7 +259,8 @@ class ThreadPlugin:
             answer = self.wasm.callouts.shown_to(self.root).answer
             return ReadOnlyBuffer(answer.body) if answer else None
         if kind is BufferType.GRPC_CALL_MESSAGE:
-            return ReadOnlyBuffer(self.wasm.callouts.shown_to(self.root).message or b"")
+            message = self.wasm.callouts.shown_to(self.root).message
+            return ReadOnlyBuffer() if message is None else BodyBuffer(message)
         if kind is BufferType.VM_CONFIGURATION:
             return ReadOnlyBuffer(self.spec.vm_configuration)
         if kind is BufferType.PLUGIN_CONFIGURATION:

@@ -107,8 +107,10 @@ class Process:
         return parse_module(code)
 
     def compile(self, code: bytes) -> Compiled:
-        """Compile a module, or find it compiled."""
-        return self._engine.compile(code, interruptible=self.limits.deadline_s is not None)
+        """Compile a module, or find it compiled; one of an unknown ABI version is refused before."""
+        return self._engine.compile(
+            code, self.limits.deadline_s is not None, lambda facts: Code.check_version(facts, self.dialect)
+        )
 
     # -- counting VMs ---
 
@@ -289,7 +291,8 @@ class ThreadHost:
 
     def http_call(self, call: HttpCall, done: Done) -> Cancel | None:
         """Send a module's HTTP request; None when it fails at once."""
-        headers = HeaderMap(((key.lower(), value) for key, value in call.headers), Kind.REQUEST)
+        # A header without a name is left out here; one that a filter adds to a stream is sent, and refused.
+        headers = HeaderMap(((key.lower(), value) for key, value in call.headers if key), Kind.REQUEST)
         if call.body:
             headers.put(b"content-length", b"%d" % len(call.body))
         callout = HttpCallout(self.clusters[call.cluster], headers, lambda: self.thread.now_ns, done)

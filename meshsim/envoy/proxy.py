@@ -16,6 +16,7 @@ from meshsim.envoy.assembly import Assembly, Enough, local_address
 from meshsim.envoy.balancing import balancer_of, hosts_of
 from meshsim.envoy.client import Exchange, parts_of
 from meshsim.envoy.cluster import Cluster, Listening
+from meshsim.envoy.collector import paused_collector
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
 from meshsim.envoy.config.refusal import ConfigRefused
@@ -134,9 +135,7 @@ class Envoy:
         self.process.make_clusters = self._make_clusters
         turns = Turns(self.kernel, self.process.random("turns")) if interleave == "hostcall" else None
         self.main = ThreadHost(self.process, Thread("main", self.kernel, turns))
-        self.workers = [
-            ThreadHost(self.process, Thread(f"worker_{i}", self.kernel, turns)) for i in range(concurrency)
-        ]
+        self.workers = [ThreadHost(self.process, Thread(f"worker_{i}", self.kernel, turns)) for i in range(concurrency)]
         self.network: dict[Address, Listening] = {}
         self.listeners: list[Listener] = []
         self.discovery = Discovery()
@@ -249,7 +248,9 @@ class Envoy:
         """
         if count < 1 or connections < 1:
             raise ConfigError(f"{count} requests over {connections} connections", remedy="both have to be positive")
-        load = ClosedLoop(request, count, self._client, self._connector(request), self.kernel.stop, heard, self._lane_of)
+        load = ClosedLoop(
+            request, count, self._client, self._connector(request), self.kernel.stop, heard, self._lane_of
+        )
         load.begin(connections)
         self.kernel.run()
         if load.answered < count:
@@ -349,6 +350,10 @@ class Envoy:
 
     def start(self) -> None:
         """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
+        with paused_collector():
+            self._start()
+
+    def _start(self) -> None:
         self.load_plugins()
         starting = list(self.workers)
         for worker in self.workers:
@@ -432,6 +437,7 @@ class Envoy:
             _keeps_trailers(config),
             _speaks_http2(config),
             config.requests_per_connection,
+            config.response_limits,
             balancer_of(config, hosts, self.process.random("balancing")),
         )
 

@@ -59,7 +59,9 @@ def replay(
         return _refused(refused, str(bootstrap), concurrency, seed, abi)
     beside = Path(bootstrap).parent
     updates = {
-        update: load_discovered(update.path, update.source, beside) for request in requests for update in request.updates
+        update: load_discovered(update.path, update.source, beside)
+        for request in requests
+        for update in request.updates
     }
     envoy = Envoy(loaded, concurrency=concurrency, seed=seed, abi=abi)
     return Replay(envoy, str(bootstrap), updates).run(requests)

@@ -10,6 +10,7 @@ from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import (
     bodiless_status,
     ends_connection,
+    head_bytes,
     is_unframed_status,
     request_to_wire,
     response_from_wire,
@@ -94,6 +95,8 @@ class UpstreamCluster(Protocol):
     def keep_trailers(self) -> bool: ...
     @property
     def http2(self) -> bool: ...
+    @property
+    def response_limits(self) -> tuple[int, int]: ...
     def pool(self, address: Address) -> Pool: ...
     def count_answer(self, status: int) -> None: ...
 
@@ -233,13 +236,17 @@ class Upstream:
 
     def headers(self, head: Head, end: bool) -> None:
         """Take the response's head."""
-        if not head.is_framed or _has_stray_framing(head):
+        if not head.is_framed or _has_stray_framing(head) or (not self._cluster.http2 and self._is_too_large(head)):
             self.fail(PROTOCOL_ERROR)
             return
         self._close_after = not self._cluster.http2 and ends_connection(head)
         if end:
             self._finish()
         self._taker.upstream_headers(response_from_wire(head), end)
+
+    def _is_too_large(self, head: Head) -> bool:
+        max_headers, max_bytes = self._cluster.response_limits
+        return len(head.headers) > max_headers or head_bytes(head) > max_bytes
 
     def data(self, data: BodyBuffer, end: bool) -> None:
         """Take a piece of the response's body."""

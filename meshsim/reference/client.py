@@ -219,5 +219,10 @@ class Answer:
 
 
 def _fields(lines: Sequence[bytes]) -> tuple[Header, ...]:
-    pairs = (line.partition(b":") for line in lines)
-    return tuple((as_text(name), as_text(value.strip(b" \t"))) for name, _, value in pairs)
+    return tuple((as_text(name), as_text(value.strip(b" \t"))) for name, value in map(_split, lines))
+
+
+def _split(line: bytes) -> tuple[bytes, bytes]:
+    """Name and value of a line; Envoy may write a name that begins with a colon, as trailers."""
+    at = line.find(b":", line[:1] == b":" and line[1:2] not in (b"", b" "))
+    return (line, b"") if at < 0 else (line[:at], line[at + 1 :])

@@ -200,7 +200,9 @@ class Engine:
         self._recent: collections.deque[Compiled] = collections.deque(maxlen=RECENT)
         self._lock = threading.RLock()
 
-    def compile(self, data: bytes, interruptible: bool = False) -> Compiled:
+    def compile(
+        self, data: bytes, interruptible: bool = False, accept: Callable[[ModuleFacts], object] | None = None
+    ) -> Compiled:
         """Native code for a module.
 
         Parameters
@@ -209,6 +211,8 @@ class Engine:
             The module in the binary format.
         interruptible : bool
             Compile for VMs with a deadline at once, not at the first of them.
+        accept : callable, optional
+            Looks at a module that is not compiled yet, and raises for one that is not worth the time.
 
         Raises
         ------
@@ -222,6 +226,8 @@ class Engine:
             compiled = self._compiled.get(data)
             if compiled is None:
                 facts = parse_module(data)
+                if accept is not None:
+                    accept(facts)
                 if len(facts.memories) > MAX_MEMORIES:
                     raise NotModelled(f"a module with more than {MAX_MEMORIES} memories")
                 compiled = Compiled(self, facts)

@@ -50,24 +50,49 @@ def slots_format(params: str) -> struct.Struct:
 
 
 def with_arguments(run: Callable[[], Any], buffer: memoryview, params: str) -> Callable[..., Any]:
-    """A callable that stores its arguments in ``buffer`` and runs; the common shapes are written out, for speed."""
-    words = buffer.cast("I")
+    """A callable that stores its arguments in ``buffer`` and runs; the common shapes are written out, for speed.
 
+    One closure is made, and it holds no more than it needs: there may be tens of thousands in a process.
+    """
+    shape = _SHAPES.get(params)
+    return _many(run, buffer, params) if shape is None else shape(run, buffer.cast("I"))
+
+
+def _none(run: Callable[[], Any], words: memoryview) -> Callable[..., Any]:
+    return run
+
+
+def _one(run: Callable[[], Any], words: memoryview) -> Callable[..., Any]:
     def one(a: int) -> Any:
         words[0] = a & _MASK32
         return run()
 
+    return one
+
+
+def _two(run: Callable[[], Any], words: memoryview) -> Callable[..., Any]:
     def two(a: int, b: int) -> Any:
         words[0] = a & _MASK32
         words[4] = b & _MASK32
         return run()
 
+    return two
+
+
+def _three(run: Callable[[], Any], words: memoryview) -> Callable[..., Any]:
     def three(a: int, b: int, c: int) -> Any:
         words[0] = a & _MASK32
         words[4] = b & _MASK32
         words[8] = c & _MASK32
         return run()
 
+    return three
+
+
+_SHAPES = {"": _none, "i": _one, "ii": _two, "iii": _three}
+
+
+def _many(run: Callable[[], Any], buffer: memoryview, params: str) -> Callable[..., Any]:
     pack = slots_format(params).pack_into
     masks = [{"i": _MASK32, "I": _MASK64}.get(letter) for letter in params]
 
@@ -78,8 +103,7 @@ def with_arguments(run: Callable[[], Any], buffer: memoryview, params: str) -> C
             pack(buffer, 0, *[a if m is None else int(a) & m for a, m in zip(arguments, masks, strict=True)])
         return run()
 
-    shapes: dict[str, Callable[..., Any]] = {"": run, "i": one, "ii": two, "iii": three}
-    return shapes.get(params, many)
+    return many
 
 
 def callback(host: HostImport, views: SlotViews) -> Callable[[int, int, int, int], int]:

@@ -53,9 +53,9 @@ NO_BYTES = ffi.buffer(ffi.new("char[1]"), 0)
 class BareCall(NamedTuple):
     """A call laid open: who uses it does without every convenience, and with half of the time.
 
-    Put the arguments into ``words`` (every fourth, from 0), set the store's ``depth`` to 1, call ``run(*args)``, set the
-    depth back to 0. When that gives an error, or ``trap[0]`` is not 0, raise :meth:`Store.ended_badly`; else the result
-    is in ``words[0]``. Only for calls from outside of all others.
+    Put the arguments into ``words`` (every fourth, from 0), set the store's ``depth`` to 1, call ``run(*args)``, set
+    the depth back to 0. When that gives an error, or ``trap[0]`` is not 0, raise :meth:`Store.ended_badly`; else the
+    result is in ``words[0]``. Only for calls from outside of all others.
     """
 
     store: Store
@@ -249,19 +249,15 @@ class Store:
         slots = ffi.new("uint64_t[]", 2 * count)
         buffer = memoryview(ffi.buffer(slots))
         result: Any = buffer.cast(CASTS[type_.results]) if type_.results else (None,)
-        call, context, trap = lib.wasmtime_func_call_unchecked, self.context, self._trap
-        words = buffer.cast("I")
-
-        def run_with_first() -> Any:
-            words[0] = first[0]  # the result of the last call was there
-            return run()
+        call, trap = lib.wasmtime_func_call_unchecked, self._trap
+        arguments = self.context, func, slots, count, trap
 
         def run() -> Any:
             if self.depth >= MAX_DEPTH:
                 raise self._refusal()
             self.depth += 1
             try:
-                error = call(context, func, slots, count, trap)
+                error = call(*arguments)
                 if error or trap[0]:
                     # No call before these: Ctrl-C is noticed at calls, and the next failure must not find this one's.
                     ended, trap[0] = trap[0], 0
@@ -271,9 +267,15 @@ class Store:
             finally:
                 self.depth -= 1
 
-        if first:
-            return with_arguments(run_with_first, buffer[SLOT_BYTES:], type_.params[1:])
-        return with_arguments(run, buffer, type_.params)
+        if not first:
+            return with_arguments(run, buffer, type_.params)
+        words, fixed = buffer.cast("I"), first[0]
+
+        def run_with_first() -> Any:
+            words[0] = fixed  # the result of the last call was there
+            return run()
+
+        return with_arguments(run_with_first, buffer[SLOT_BYTES:], type_.params[1:])
 
     def bare(self, extern: Any, type_: FuncType) -> BareCall:
         """An exported function of ints for who calls it a hundred thousand times; see :class:`BareCall`."""
@@ -292,7 +294,7 @@ class Store:
         return self._failure(error, ended, pending)
 
     def fuel_gauge(self) -> tuple[Callable[[Any, Any], int], Any, Any]:
-        """For who reads the fuel a hundred thousand times: what to call with which two, the last of which has it then."""
+        """For who reads the fuel a hundred thousand times: what to call with which two; the last has it then."""
         return lib.wasmtime_context_get_fuel, self.context, self._fuel
 
     def window(self, extern: Any) -> tuple[Any, int]:

@@ -97,7 +97,6 @@ class Vm:
             hosts = [_resolve(wanted, imports) for wanted in compiled.facts.imports]
             slots = max((len(host.type.params) for host in hosts if host is not None), default=0)
         self._store = rawcall.Store(self._native.pointer, self.limits.memory_bytes, slots)
-        self._functions: dict[str, Callable[..., Any]] = {}
         self._spent = 0
         self._tank = 0
         self._armed = -1
@@ -121,10 +120,7 @@ class Vm:
         """
         if self._compiled.functions.get(name) != type or not _callable(type):
             return None
-        function = self._functions.get(name)
-        if function is None:
-            function = self._functions[name] = self._entrance(self._instance, name, type)
-        return function
+        return self._entrance(self._instance, name, type)
 
     @property
     def fuel_used(self) -> int:

@@ -79,7 +79,8 @@ _CALL = """
         ("expr_create", "1", 200, 0, ["malloc(4)"], (4096, 0)),
         ("expr_delete", "1234", 200, 204, [], (0, 0)),
         ("uncompress", r"\78\9c\03\00\00\00\00\01", 200, 204, ["malloc(0)"], (4096, 0)),
-        ("expr_delete", "1", 200, 204, [], (9, 9)),
+        ("expr_delete", "1", 200, 204, [], (0, 0)),
+        ("not_there", "1", 200, 204, [], (9, 9)),
     ],
 )
 def test_a_result_is_handed_over_where_it_is_wanted(

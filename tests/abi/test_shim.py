@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytest
 import wasmtime
 
-from meshsim.abi import proxy_wasm
 from meshsim.abi.constants import AbiVersion, FailState, HeaderMapType, HeadersAction, LogLevel
 from meshsim.abi.context import Plugin
 from meshsim.abi.ports import NoStream, VmHost
@@ -217,6 +216,21 @@ def test_a_phase_ends_where_the_module_asks_for_something(make: Make) -> None:
     assert [event[0] for event in thread.told] == ["reply"]
 
 
+def test_a_map_that_is_shown_is_not_asked_for(make: Make) -> None:
+    add = '(import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))'
+    body = """(data (i32.const 0) "via") (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+      (drop (call $add (i32.const 2) (i32.const 0) (i32.const 3) (i32.const 0) (i32.const 1))) (i32.const 0))"""
+    wasm, _, stream = make(module(body, add))
+    headers = HeaderMap([(b":status", b"200"), (b"via", b"x")], Kind.RESPONSE)
+    assert wasm.shim is not None
+    wasm.shim.show(HeaderMapType.RESPONSE_HEADERS, headers)
+    wasm.contexts[2].headers("proxy_on_response_headers", 2, True)
+    assert headers.pairs() == [(b":status", b"200"), (b"via", b"x,v")]
+    assert stream.changed == {HeaderMapType.RESPONSE_HEADERS}
+    wasm.contexts[2].headers("proxy_on_response_headers", 2, True)
+    assert headers.pairs()[1] == (b"via", b"x,v"), "it was shown once"
+
+
 def test_counters_are_seen_by_everybody_who_reads(make: Make) -> None:
     imports = """(import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
       (import "env" "proxy_increment_metric" (func $count (param i32 i64) (result i32)))"""
@@ -251,6 +265,5 @@ def test_an_exception_of_the_host_passes_through(make: Make, monkeypatch: pytest
     wasm.contexts[2].create()
 
 
-def test_it_can_be_left_out(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy_wasm, "suits", lambda _: False)
-    assert make(module())[0].shim is None
+def test_it_can_be_left_out(make: Make) -> None:
+    assert make(module(), shim=False)[0].shim is None

@@ -24,9 +24,11 @@ from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import NoStream, PropertyUnavailable, VmHost
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.shared import SharedData
+from meshsim.envoy.batch import BatchFilter, Outcome, Table
 from meshsim.wasm import Engine, FuncType, HostImport, Vm
 from tests.bench import guest
-from tests.bench.figures import Outcome, agree, figure, race
+from tests.bench.figures import Outcome as FigureOutcome
+from tests.bench.figures import agree, figure, race
 from tests.bench.public_api import PublicApiFilter
 from tests.bench.world import REQUEST, RESPONSE, Headers, World
 
@@ -124,13 +126,13 @@ class Thread:
 
 
 class MeshsimFilter:
-    """The same on meshsim's layers ``wasm`` and ``abi``."""
+    """The same on meshsim's layers ``wasm`` and ``abi``, with Python's host functions."""
 
     def __init__(self, wasm: bytes, world: World) -> None:
         self._plugin = Plugin("bench", "my_root", "", key="bench", configuration=world.configuration)
         thread = Thread(world)
         self._metrics = thread.metric_values
-        self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), cast(VmHost, thread), NoStream())
+        self._wasm = ProxyWasm(Code.of(Engine().compile(wasm)), cast(VmHost, thread), NoStream(), shim=False)
         assert self._wasm.initialize()
         self._root = self._wasm.root_context(self._plugin, Root(world))
         assert self._root.start()
@@ -175,7 +177,7 @@ def _run(contestant: Filter, world: World) -> None:
 
 
 @figure("filter-alone", at_least=20)
-def filter_alone() -> Outcome:
+def filter_alone() -> FigureOutcome:
     """How many times faster than host functions in the way of wasmtime's documentation."""
     wasm = bytes(wasmtime.wat2wasm(guest.FILTER))
     worlds = {name: World() for name in CONTESTANTS}
@@ -183,7 +185,7 @@ def filter_alone() -> Outcome:
     agree({name: outcome_of(filters[name], worlds[name], 3) for name in CONTESTANTS})
     result = race({name: partial(_run, filters[name], worlds[name]) for name in CONTESTANTS}, clock=process_time)
     outcome = result.outcome("meshsim", "public-api")
-    return Outcome(
+    return FigureOutcome(
         outcome.value,
         {
             **outcome.details,
@@ -194,6 +196,80 @@ def filter_alone() -> Outcome:
             "us_per_request": {name: round(1e6 * median(s) / REQUESTS, 1) for name, s in result.seconds.items()},
         },
     )
+
+
+def _row() -> dict[str, object]:
+    """The messages as a row of a table."""
+    heads = {key[1:].decode(): value.decode() for key, value in (*REQUEST, *RESPONSE) if key[:1] == b":"}
+    request, response = ([pair for pair in pairs if pair[0][:1] != b":"] for pairs in (REQUEST, RESPONSE))
+    return {**heads, "headers": request, "response_headers": response}
+
+
+class TableFilter:
+    """The same through the shim, a table at a time: with one row a stream has a crossing of its own."""
+
+    def __init__(self, wasm: bytes, rows: int) -> None:
+        configuration = World().configuration
+        self._filter = BatchFilter(wasm, configuration=configuration, root_id="my_root", engine=Engine())
+        self._table = Table([_row()] * rows)
+
+    def run(self, requests: int) -> list[Outcome]:
+        """Run requests and take the last outcome of each table apart."""
+        outcomes = []
+        for _ in range(requests // len(self._table)):
+            outcomes.append(self._filter.run(self._table)[-1])
+        return outcomes
+
+    def outcome_of(self, requests: int) -> dict[str, object]:
+        """What :func:`outcome_of` gives, without the lines from before the first request."""
+        results = [self._filter.run(self._table) for _ in range(requests // len(self._table))]
+        outcomes = [outcome for result in results for outcome in result]
+        return {
+            "messages": [(sorted(outcome.request), sorted(outcome.response or ())) for outcome in outcomes],
+            "log": [(LEVELS.index(level), text) for outcome in outcomes for level, text in outcome.logs],
+            "metrics": results[-1].metrics,
+        }
+
+
+LEVELS = [level.envoy_name for level in LogLevel]
+TABLE_ROWS = 1_000
+
+
+def _comparable(contestant: Filter, world: World, requests: int) -> dict[str, object]:
+    """The outcome of the public API's host in the form of :meth:`TableFilter.outcome_of`."""
+    world.log.clear()
+    outcome = outcome_of(contestant, world, requests)
+    # The table's pseudo headers have an order of their own.
+    outcome["messages"] = [(sorted(request), sorted(response)) for request, response in outcome["messages"]]  # type: ignore[attr-defined]
+    return outcome
+
+
+def _through_the_shim(rows: int, requests: int) -> FigureOutcome:
+    wasm, world = bytes(wasmtime.wat2wasm(guest.FILTER)), World()
+    public, table = PublicApiFilter(wasm, world), TableFilter(wasm, rows)
+    agree({"public-api": _comparable(public, world, rows), "shim": table.outcome_of(rows)})
+    result = race(
+        {"shim": partial(table.run, requests), "public-api": partial(_run, public, world)}, clock=process_time
+    )
+    us = {
+        "shim": round(1e6 * median(result.seconds["shim"]) / requests, 2),
+        "public-api": round(1e6 * median(result.seconds["public-api"]) / REQUESTS, 1),
+    }
+    ratios = [ratio * requests / REQUESTS for ratio in result.ratios("shim", "public-api")]
+    details = {"range": [round(min(ratios), 1), round(max(ratios), 1)], "rows": rows, "us_per_request": us}
+    return FigureOutcome(median(ratios), details)
+
+
+@figure("filter-alone-shim", at_least=60)
+def filter_alone_shim() -> FigureOutcome:
+    """The filter through the shim, a crossing a request, its outcome taken apart, per the public API's host."""
+    return _through_the_shim(1, 10 * REQUESTS)
+
+
+@figure("filter-alone-batch", at_least=400)
+def filter_alone_batch() -> FigureOutcome:
+    """A thousand requests of a table, per the public API's host; outcomes are taken apart when they are looked at."""
+    return _through_the_shim(TABLE_ROWS, 100 * REQUESTS)
 
 
 def _five(a: int, b: int, c: int, d: int, e: int) -> int:
@@ -222,12 +298,12 @@ BARE: dict[str, Callable[[bytes, str, str], Callable[..., int]]] = {
 }
 
 
-def _bare_race(calls: Mapping[str, Callable[[], object]]) -> Outcome:
+def _bare_race(calls: Mapping[str, Callable[[], object]]) -> FigureOutcome:
     agree({name: call() for name, call in calls.items()})
     result = race(calls, clock=process_time)
     outcome = result.outcome("meshsim", "public-api")
     us = {name: round(1e6 * median(seconds) / BARE_CALLS, 3) for name, seconds in result.seconds.items()}
-    return Outcome(outcome.value, {**outcome.details, "us_per_call": us})
+    return FigureOutcome(outcome.value, {**outcome.details, "us_per_call": us})
 
 
 def _call_often(function: Callable[..., int]) -> int:
@@ -235,14 +311,14 @@ def _call_often(function: Callable[..., int]) -> int:
 
 
 @figure("host-call-alone", at_least=20, at_most=60)
-def host_call_alone() -> Outcome:
+def host_call_alone() -> FigureOutcome:
     """The check on ``filter-alone``: a host function of five arguments, called by a loop in the guest."""
     wasm = bytes(wasmtime.wat2wasm(guest.CALLER))
     return _bare_race({name: partial(make(wasm, "run", "i"), BARE_CALLS) for name, make in BARE.items()})
 
 
 @figure("guest-call-alone", at_least=20, at_most=60)
-def guest_call_alone() -> Outcome:
+def guest_call_alone() -> FigureOutcome:
     """The same in the other direction: a guest's function of five arguments, called by a loop in Python."""
     wasm = bytes(wasmtime.wat2wasm(guest.CALLER))
     return _bare_race({name: partial(_call_often, make(wasm, "mix", "iiiii")) for name, make in BARE.items()})

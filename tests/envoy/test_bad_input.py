@@ -235,7 +235,8 @@ def test_a_run_that_reaches_what_is_not_modelled(
     shared = text().replace('"memory") 1', '"memory") 1 1 shared')
     ended = replay_it(write_bootstrap(listener([plugin()]), modules={"guest.wasm": wat(shared)}))
     assert ended.status == 3
-    assert ended.error.startswith("meshsim: plugin 'p' (VM ''), its module: not modelled: the Wasm feature shared-memory")
+    where = "plugin 'p' (VM ''), its module"
+    assert ended.error.startswith(f"meshsim: {where}: not modelled: the Wasm feature shared-memory")
     assert "-> build it for one thread" in ended.error
     assert ended.result is not None
     [(thread, level, words)] = ended.result.other

@@ -4,6 +4,8 @@ import pytest
 
 from meshsim.envoy.codec import (
     bodiless_status,
+    ends_connection,
+    head_bytes,
     request_from_wire,
     request_to_wire,
     response_from_wire,
@@ -129,3 +131,39 @@ def test_statuses_without_a_body() -> None:
     assert [status for status in (100, 101, 199, 200, 204, 205, 304, 404) if bodiless_status(status)] == [
         *(100, 101, 199, 204, 304)
     ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "headers", "ends"),
+    [
+        (b"HTTP/1.1", (), False),
+        (b"HTTP/1.1", ((b"Connection", b"keep-alive, Close"),), True),
+        (b"HTTP/1.1", ((b"connection", b"closer"),), False),
+        (b"HTTP/1.1", ((b"Proxy-Connection", b"close"),), True),
+        (b"HTTP/1.0", (), True),
+        (b"HTTP/1.0", ((b"connection", b"Keep-Alive"),), False),
+    ],
+)
+def test_which_messages_are_the_last_of_their_connection(
+    protocol: bytes, headers: tuple[tuple[bytes, bytes], ...], ends: bool
+) -> None:
+    assert ends_connection(Head(headers, b"GET", b"/", protocol=protocol)) is ends
+
+
+def test_http_1_0_knows_no_chunks() -> None:
+    headers = HeaderMap([(b":status", b"200")], Kind.RESPONSE)
+    old = response_to_wire(headers, False, to_head=False, http10=True)
+    assert (old.protocol, old.headers) == (b"HTTP/1.0", ())
+    assert response_to_wire(headers, True, to_head=False, http10=True).value(b"content-length") == b"0"
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (Head(((b"host", b"h"),), b"GET", b"/path"), b"GET /path HTTP/1.1\r\nhost: h\r\n\r\n"),
+        (Head(((b"a", b""),), status=404), b"HTTP/1.1 404 Not Found\r\na: \r\n\r\n"),
+        (Head((), status=299, protocol=b"HTTP/1.0"), b"HTTP/1.0 299 Unknown\r\n\r\n"),
+    ],
+)
+def test_how_long_a_head_is(head: Head, text: bytes) -> None:
+    assert head_bytes(head) == len(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from meshsim.envoy.proxy import Envoy
 from meshsim.envoy.requests import Request, parse_requests
 from meshsim.errors import ConfigError
 from tests.envoy.conftest import Guest, WriteBootstrap, listener, plugin
+
+Make = Callable[..., Envoy]
 
 TYPE = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
 SOURCE = {
@@ -31,7 +34,7 @@ def resource(name: str, vm_id: str = "", module: str = "guest.wasm") -> str:
 
 
 @pytest.fixture
-def make(write_bootstrap: WriteBootstrap, guest: Guest, tmp_path: Path):  # type: ignore[no-untyped-def]
+def make(write_bootstrap: WriteBootstrap, guest: Guest, tmp_path: Path) -> Make:
     """Start an Envoy whose only filter is discovered; ``first`` is the file's content."""
 
     def start(first: str, body: str = CREATE, concurrency: int = 2) -> Envoy:
@@ -54,16 +57,12 @@ def change(envoy: Envoy, folder: Path, content: str) -> None:
 
 
 def roots(envoy: Envoy) -> list[str]:
-    return sorted(
-        {plugin.name for vm in envoy.process.vms for plugin in map(_plugin, vm.wasm.roots.values()) if plugin}
-    )
+    """Names of the plugins that have a root context somewhere."""
+    contexts = (root for vm in envoy.process.vms for root in vm.wasm.roots.values())
+    return sorted({root.plugin.name for root in contexts if root.plugin})
 
 
-def _plugin(root):  # type: ignore[no-untyped-def]
-    return root.plugin
-
-
-def test_all_threads_get_the_new_plugin_and_leave_the_old(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_all_threads_get_the_new_plugin_and_leave_the_old(make: Make, tmp_path: Path) -> None:
     envoy = make(resource("one"))
     assert roots(envoy) == ["one"]
     change(envoy, tmp_path, resource("two"))
@@ -74,7 +73,7 @@ def test_all_threads_get_the_new_plugin_and_leave_the_old(make, tmp_path: Path) 
     assert f"{V8}.active" not in envoy.stats()
 
 
-def test_the_old_vm_goes_with_its_last_stream(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_old_vm_goes_with_its_last_stream(make: Make, tmp_path: Path) -> None:
     envoy = make(resource("one", "first"), WAIT)
     replies: list[Response] = []
     envoy.begin(Request(), replies.append, worker=1)
@@ -87,7 +86,7 @@ def test_the_old_vm_goes_with_its_last_stream(make, tmp_path: Path) -> None:  # 
     assert envoy.stats()[f"{V8}.active"] == 4
 
 
-def test_nothing_changes_for_the_same_or_for_nothing(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_changes_for_the_same_or_for_nothing(make: Make, tmp_path: Path) -> None:
     envoy = make(resource("one"))
     created = envoy.stats()[f"{V8}.created"]
     for content in (resource("one"), "", "resources: [", resource("one").replace("name: web", "name: another")):
@@ -95,7 +94,7 @@ def test_nothing_changes_for_the_same_or_for_nothing(make, tmp_path: Path) -> No
         assert (roots(envoy), envoy.stats()[f"{V8}.created"]) == (["one"], created)
 
 
-def test_a_filter_that_was_missing_may_come_later(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_filter_that_was_missing_may_come_later(make: Make, tmp_path: Path) -> None:
     envoy = make("resources: []")
     assert envoy.get("/").status == 500
     change(envoy, tmp_path, resource("late"))
@@ -103,7 +102,7 @@ def test_a_filter_that_was_missing_may_come_later(make, tmp_path: Path) -> None:
     assert roots(envoy) == ["late"]
 
 
-def test_changes_one_after_the_other(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_changes_one_after_the_other(make: Make, tmp_path: Path) -> None:
     envoy = make(resource("one"))
     for name in ("two", "three", "one"):
         change(envoy, tmp_path, resource(name))

@@ -77,3 +77,19 @@ def test_a_chunk_that_is_none_ends_the_reading() -> None:
     assert [isinstance(part, Head) for part in parts] == [True, True]
     assert isinstance(parts[1], Head)
     assert unreadable(parts[1]) == 400
+
+
+def test_a_response_without_a_length_lasts_as_long_as_its_connection() -> None:
+    reader = PartReader(lambda _: False)
+    parts = [
+        part for data in (b"HTTP/1.0 200 OK\r\n\r\nab", b"c", b"HTTP/1.1 200 OK\r\n\r\n") for part in reader.feed(data)
+    ]
+    assert body(parts) == b"abcHTTP/1.1 200 OK\r\n\r\n"
+    assert PartReader(lambda _: True).feed(b"HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")[1:] != []
+
+
+@pytest.mark.parametrize("version", [b"HTTP/0.9", b"HTTP/1.0", b"HTTP/1.7", b"HTTP/2.0"])
+def test_any_version_is_read(version: bytes) -> None:
+    (head,) = read(b"GET / " + version + b"\r\n\r\n")
+    assert isinstance(head, Head)
+    assert head.protocol == version

@@ -11,15 +11,10 @@ from hypothesis import strategies as st
 from meshsim.envoy.config.route import FractionalPercent, Route, RouteTracing
 from meshsim.envoy.config.tracing import Percent, Tracing, ZipkinConfig
 from meshsim.envoy.headers import HeaderMap, Kind
-from meshsim.envoy.tracing import (
-    NULL_SPAN,
-    OpenTelemetryTracer,
-    Reason,
-    Sampling,
-    Share,
-    ZipkinTracer,
-    decide,
-)
+from meshsim.envoy.tracing.decision import Reason, Sampling, Share, decide
+from meshsim.envoy.tracing.opentelemetry import OpenTelemetryTracer
+from meshsim.envoy.tracing.span import NULL_SPAN
+from meshsim.envoy.tracing.zipkin import ZipkinTracer
 
 REQUEST_ID = b"0af76519-16cd-43dd-8448-eb211c80319c"
 TRACE, SPAN = "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312"

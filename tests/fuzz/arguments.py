@@ -88,7 +88,16 @@ def _number(valid: Sequence[int], edge: Sequence[int] = (), bad: Sequence[int] =
 
 _EMPTY = ((0, 0), (END, 0), (1024, 0))
 _TAILS = tuple((END - size, size) for size in (1, 3))
-_OUTSIDE = ((END + 1, 0), (END - 1, 2), (END, 1), (_MAX, 1), (1024, _MAX), (_MAX - 15, 32), (1024, 0x80000000), (0, END + 1))
+_OUTSIDE = (
+    (END + 1, 0),
+    (END - 1, 2),
+    (END, 1),
+    (_MAX, 1),
+    (1024, _MAX),
+    (_MAX - 15, 32),
+    (1024, 0x80000000),
+    (0, END + 1),
+)
 
 
 def _either(*draws: Draw) -> Draw:
@@ -116,7 +125,9 @@ def _any_name(scene: Scene) -> str:
 
 
 def _path(scene: Scene) -> str:
-    return scene.random.choice(PROPERTIES).replace(".", "\0")
+    """How far a connection to an upstream has got is a matter of moments where bytes pass without HTTP."""
+    names = [name for name in PROPERTIES if not (scene.phase.tcp and name.startswith("upstream."))]
+    return scene.random.choice(names).replace(".", "\0")
 
 
 def _headers(scene: Scene) -> bytes:
@@ -132,6 +143,7 @@ _REQUEST = (
 _MALFORMED = (b"abc", b"\2\0\0\0" + bytes(8), pairs([("x-a", "v")])[:-1], pairs([("x-a", "v")]) + b"!", b"\xff" * 8)
 _LOCAL = (pairs([("x-l", "1")]), pairs([("x-l", "1"), ("X-M", "2"), ("content-type", "a/b")]))
 _FEW = (bytes(4), pairs([("", "")]), pairs([("x-a", "")]))
+_FEW_OR_NONE = _either(_range(*_EMPTY), _words(*_FEW))
 _IOVECS = b"".join(number.to_bytes(4, "little") for number in (1024, 3, 1026, 0, END - 2, 2))
 
 
@@ -220,7 +232,7 @@ KINDS: dict[str, Kind] = {
     "queue": Kind(_queue, _one(0), _one(9999, _MAX)),
     "map": Kind(_own_map, _one(0, 7), _one(8, 9, 100, _MAX)),
     "other_map": Kind(_other_map, _one(6, 7), _one(8, 9, 100, _MAX)),
-    "pairs": _range_of(_data(_headers), _words(*_MALFORMED), edge=_either(_range(*_EMPTY), _words(*_FEW))),
+    "pairs": _range_of(_data(_headers), _words(*_MALFORMED), edge=_FEW_OR_NONE),
     "read_name": _range_of(_data(_any_name)),
     "name": _WRITTEN_NAME,
     "buffer": Kind(_own_buffer, _edge_buffer, _one(9, 100, _MAX)),
@@ -230,18 +242,16 @@ KINDS: dict[str, Kind] = {
     "cut": _number((0, 1, 3, 10), (_MAX, 100)),
     "content": _range_of(_words("NEW", "[more]", "x" * 40)),
     "cluster": Kind(
-        lambda scene: _words("refused", *([] if scene.awaits == "http_call" else ["back"]))(scene),
+        lambda scene: _words("refused", *(["side"] if scene.phase.stream and not scene.awaits else []))(scene),
         _range(*_EMPTY, *_TAILS),
         _either(_range(*_OUTSIDE), _words("nope")),
     ),
-    "request": _range_of(
-        _words(*_REQUEST), _words(*_MALFORMED, pairs([(":method", "GET")])), edge=_either(_range(*_EMPTY), _words(*_FEW))
-    ),
+    "request": _range_of(_words(*_REQUEST), _words(*_MALFORMED, pairs([(":method", "GET")])), edge=_FEW_OR_NONE),
     "timeout": _number((900, 500), (0, 0x7FFFFFFF), (0x80000000, _MAX)),
     # Bytes that happen to be a GrpcService without a target end the real Envoy: no empty ones.
     "service": Kind(_words("refused"), _range(*_TAILS), _either(_range(*_OUTSIDE), _words("nope"))),
     "method": _range_of(_words("s.Svc", "Meth")),
-    "metadata": _range_of(_words(pairs([("x-m", "1")])), _words(*_MALFORMED), edge=_either(_range(*_EMPTY), _words(*_FEW))),
+    "metadata": _range_of(_words(pairs([("x-m", "1")])), _words(*_MALFORMED), edge=_FEW_OR_NONE),
     "message": _range_of(_words("abc", b"\0\1")),
     "token": Kind(_one(load(TOKEN)), _one(0, _MAX), _one(9999, 1001, 1002, 1003)),
     "flag": _number((0, 1), (2, _MAX)),

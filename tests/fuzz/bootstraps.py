@@ -1,7 +1,8 @@
 """The bootstrap of a batch: a listener for each seed, and what all of them share, as plain dicts.
 
 Routes lead to ``back``, a listener of the same Envoy that answers by itself and has no guest, so that an answer which
-no guest waits for leaves no line in the trace. Nobody listens at ``refused``; ``grpc`` answers gRPC streams.
+no guest waits for leaves no line in the trace. Such callouts go there as ``side``, so that which connections are idle
+when a route wants one does not depend on them. Nobody listens at ``refused``; ``grpc`` answers gRPC streams.
 There is no cluster without endpoints: to resolve a name after a callout that failed at once has the real Envoy spin.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-BACK, GRPC, FRAMER = "back", "grpc", "framer"
+BACK, SIDE, GRPC, FRAMER = "back", "side", "grpc", "framer"
 _FIRST_PORT, _BACK_PORT, _GRPC_PORT, _ADMIN_PORT, _NOBODY = 20000, 10001, 10002, 9901, 1
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _HTTP2 = {"explicit_http_config": {"http2_protocol_options": {}}}
@@ -26,8 +27,8 @@ _BACK_ROUTES = (
     {"match": {"prefix": "/back/e"}, "direct_response": {"status": 204}},
     {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "from the back"}}},
 )
-#: How long a stream that nobody resumes stays, in seconds.
-IDLE_S = 0.5
+#: How long a stream that nobody resumes stays, and a connection that Envoy is about to close, in seconds.
+IDLE_S, CLOSE_S = 0.25, 0.02
 
 
 def http_chain(random: Random, names: Sequence[str], *, framed: bool) -> list[Json]:
@@ -78,6 +79,7 @@ def bootstrap(listeners: Iterable[Json]) -> Json:
     ]
     clusters = [
         _cluster(BACK, _BACK_PORT),
+        _cluster(SIDE, _BACK_PORT),
         _cluster(GRPC, _GRPC_PORT, _HTTP2),
         _cluster("refused", _NOBODY),
     ]
@@ -91,6 +93,7 @@ def _manager(name: str, routes: Sequence[Json], chain: Sequence[Json], *, traile
         "filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
         stream_idle_timeout=f"{IDLE_S}s",
+        delayed_close_timeout=f"{CLOSE_S}s",
         route_config={"name": name, "virtual_hosts": hosts},
         http_filters=list(chain),
     )

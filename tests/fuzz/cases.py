@@ -27,7 +27,7 @@ from tests.fuzz.helpers import framer, grpc_server
 from tests.fuzz.plans import Plan
 from tests.fuzz.programs import Programs
 
-#: Between two connections of TCP filters, in ms: the end of one must not meet the beginning of the next.
+#: After the connection of a TCP filter, in ms: its end must not meet the beginning of the next.
 TCP_GAP_MS = 60
 
 
@@ -55,7 +55,7 @@ class Batch:
         else:
             chain = http_chain(random, [name], framed=False)
             self.listeners.append(http_listener(number, name, chain))
-            self.requests += [{"listener": name, "path": "/direct"} for _ in range(SPECIAL_REQUESTS)]
+            self._send([{"listener": name, "path": "/direct"} for _ in range(SPECIAL_REQUESTS)])
 
     def _add_http(self, plan: Plan, random: Random, name: str) -> None:
         guest = HttpGuest(plan, random, self.programs)
@@ -71,10 +71,17 @@ class Batch:
             self.guests[f"{name}-dying"] = dying_allocator(plan, forbidden, random, self.programs)
         trailers = random.random() < 0.5
         self.listeners.append(http_listener(len(self.listeners), name, chain, trailers=trailers))
-        self.requests.append({"listener": name, **WHOLE})
+        requests: list[Json] = [{"listener": name, **WHOLE}]
         for ending in guest.endings:
             shape = WHOLE if ending.phase else _request(random)
-            self.requests.append({"listener": name, **shape, "headers": _headers(random)})
+            requests.append({"listener": name, **shape, "headers": _headers(random)})
+        self._send(requests)
+
+    def _send(self, requests: list[Json]) -> None:
+        """Send HTTP requests, the first of them when the connections before have ended."""
+        if self.requests and "at_ms" in self.requests[-1]:
+            requests[0]["at_ms"] = len(self.requests) * TCP_GAP_MS
+        self.requests += requests
 
 
 def _request(random: Random) -> Json:

@@ -115,9 +115,7 @@ EXCLUSIONS = (
     ),
     Exclusion(
         "resuming a half of a stream that is not paused has the real Envoy answer twice or die (SIGSEGV)",
-        lambda function, phase, _: (
-            function in _HALF and phase.steers and phase.name != f"{_HALF[function]}_headers"
-        ),
+        lambda function, phase, _: function in _HALF and phase.steers and phase.name != f"{_HALF[function]}_headers",
     ),
 )
 

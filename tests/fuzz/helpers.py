@@ -20,7 +20,7 @@ def framer() -> str:
 
 
 def grpc_server() -> str:
-    """Makes of a direct response an answer to a gRPC stream: a message and trailers, when the request is whole."""
+    """Makes of any response an answer to a gRPC stream: a message and trailers, when the request is whole."""
     guest = Guest(AbiVersion.V0_2_1)
     name, grpc, plain = "content-type", "application/grpc", "text/plain"
     as_plain = guest.drop("env.proxy_replace_header_map_value", 0, guest.data(name), guest.data(plain))
@@ -31,5 +31,7 @@ def grpc_server() -> str:
     guest.export("proxy_on_response_headers", 3, lines(as_grpc, unframe), const(0))
     message = guest.drop("env.proxy_set_buffer_bytes", 1, 0, -1, guest.data(b"\0\0\0\0\3abc"))
     trailer = guest.drop("env.proxy_add_header_map_value", 3, guest.data("grpc-status"), guest.data("0"))
-    guest.export("proxy_on_response_body", 3, when(_AT_END, lines(message, trailer)), const(0))
+    # What the upstream says comes before the end, and is no gRPC.
+    nothing = guest.drop("env.proxy_set_buffer_bytes", 1, 0, -1, f"{const(0)} {const(0)}")
+    guest.export("proxy_on_response_body", 3, lines(nothing, when(_AT_END, lines(message, trailer))), const(0))
     return guest.text()

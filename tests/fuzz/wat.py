@@ -10,8 +10,8 @@ from meshsim.wasm.types import FuncType
 
 #: Where a host function leaves its results: pointer and size, one more number; what no guest reads.
 POINTER, SIZE, NUMBER, UNREAD = 16, 20, 24, 64
-#: What a guest remembers: a metric, a queue, a gRPC stream to nobody; the stream that waits, whether the next callback is
-#: awaited, and for which gRPC stream; whether the allocator has run.
+#: What a guest remembers: a metric, a queue, a gRPC stream to nobody; the stream that waits, whether the next callback
+#: is awaited, and for which callout; whether the allocator has run.
 METRIC, QUEUE, TOKEN, WAITING, ARMED, CALLED, ALLOCATED = 32, 36, 40, 44, 48, 52, 56
 
 #: End of the memory in bytes. The 64 KiB from SCRATCH on are written and never read.
@@ -116,7 +116,11 @@ class Guest:
         """The module."""
         assert _DATA + len(self._data) <= _HEAP, "the constants reach into the heap"
         rows = [*map(self._import, sorted(self._imports)), f'(memory (export "memory") {END // 65536})']
-        rows += ["(global $stream (mut i32) (i32.const 0))", _segment(_DATA, self._data), _segment(END - len(TAIL), TAIL)]
+        rows += [
+            "(global $stream (mut i32) (i32.const 0))",
+            _segment(_DATA, self._data),
+            _segment(END - len(TAIL), TAIL),
+        ]
         rows += [f'(func (export "proxy_abi_version_{self.version}"))', self._malloc(), *self._functions]
         return "\n  ".join(["(module", *rows]) + ")\n"
 

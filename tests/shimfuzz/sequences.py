@@ -26,7 +26,7 @@ PLUGIN = Plugin("p", "root", "vm", key="key", configuration=b"configuration", al
 _NAMES = (
     b":path", b":authority", b"Host", b"host", b"HOST", b":Method", b":status", b"x-a", b"X-Abcdefg", b"x-abcdefgh",
     b"x-0123456789abcdef", b"Cookie", b"set-cookie", b"via", b"Content-Type", b"content-length", b"grpc-status", b"",
-    b":", b"\xc3\x84@[`{", b"te", b"vary", b"x-" + b"l" * 300,
+    b":", b"\xc3\x84@[`{", b"te", b"vary", b"AZAZAZAZ@[@[@[@[", b"ZAZAZAZA", b"x-" + b"l" * 300,
 )  # fmt: skip
 _VALUES = (b"", b"1", b"some value", b"a,b", b"\0\xff", b"v" * 700)
 _PATHS = (
@@ -43,9 +43,9 @@ _END = guests.PAGES << 16
 _EDGES = (0, 1, 0x7FF8, _END - 9, _END - 8, _END - 5, _END - 4, _END - 1, _END, _END + 1, 2**31, 2**32 - 4, 2**32 - 1)
 _SIZES = (0, 1, 2, 4, 5000, 70_000, _END, 2**31, 2**32 - 1)
 
-#: Arguments by function: ``m`` a kind of map, ``b`` of buffer, ``N`` a name, ``V`` a value, ``Q`` a path, ``P`` pairs (each
-#: a place and a size), ``o`` a place for an answer, ``v`` a small number, ``t`` a metric, ``d`` a change of it, ``w``
-#: vectors.
+#: Arguments by function: ``m`` a kind of map, ``b`` of buffer, ``N`` a name, ``V`` a value, ``Q`` a path, ``P`` pairs
+#: (each a place and a size), ``o`` a place for an answer, ``v`` a small number, ``t`` a metric, ``d`` a change of it,
+#: ``w`` vectors.
 _ROLES = {
     "proxy_log": "vV",
     "proxy_get_log_level": "o",

@@ -59,11 +59,6 @@ def test_no_function_of_that_name_and_type(make_vm: MakeVm, name: str, type_: Fu
     assert vm.function(name, type_) is None
 
 
-def test_a_function_is_made_once(make_vm: MakeVm) -> None:
-    vm = make_vm(COUNTER)
-    assert get(vm, "next", "", "i") is get(vm, "next", "", "i")
-
-
 def test_two_vms_share_nothing_but_code(engine: Engine) -> None:
     compiled = engine.compile(bytes(wasmtime.wat2wasm(COUNTER)))
     one, other = Vm(compiled, {}), Vm(compiled, {})

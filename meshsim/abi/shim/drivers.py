@@ -16,13 +16,11 @@ class Driver:
 
 #: Arguments: context, its parent, number of headers, end of stream.
 OPEN = Driver("open", ("proxy_on_context_create", "proxy_on_request_headers"))
-#: Arguments: context, number of headers, end of stream; size of the body (-1: none yet), end of stream with it.
-RESPOND = Driver("respond", ("proxy_on_response_headers", "proxy_on_response_body"))
 #: Argument: context.
 CLOSE = Driver("close", ("proxy_on_done", "proxy_on_delete"))
 #: Argument: context.
 FINISH = Driver("finish", ("proxy_on_log", "proxy_on_done", "proxy_on_delete"))
-DRIVERS = (OPEN, RESPOND, CLOSE, FINISH)
+DRIVERS = (OPEN, CLOSE, FINISH)
 #: The callbacks of each row of a batch (:mod:`meshsim.envoy.batch`), all of them.
 BATCH = Driver(
     "batch",
@@ -47,9 +45,11 @@ class Ran(NamedTuple):
         for something that has to happen first, or it trapped.
     trapped : bool
         The one behind them trapped.
-    result, second : int or None
-        What the last callback of ``OPEN``, the first of ``RESPOND``, and the second of ``RESPOND`` returned; None where
-        it did not run.
+    result : int or None
+        What the last callback of ``OPEN`` returned, None where it did not run; of rides and batches, how many steps or
+        rows went all the way.
+    second : int or None
+        What the last callback of a ride returned, None where that is nothing.
     """
 
     over: int

@@ -30,7 +30,7 @@ _WORDS = (
     "DEPTH",  # runs under way, one inside the other
     "BREAK",  # a phase has to end after this callback
     "STEP",  # callbacks of the phase that are over
-    "SECOND",  # what the second callback of a phase returned
+    "SECOND",  # what the last callback of a ride returned
     "LAPS",  # whether time is charged between the callbacks of a phase
     "HEAP", "PACKED",  # first free bytes
     "CHANGED",  # a bit for each kind of map that the guest has written
@@ -38,7 +38,6 @@ _WORDS = (
     "OPS_END",  # where the next record of a gauge or histogram goes
     "PROPERTIES",  # how many properties are known
     "MAP_COUNT",  # descriptors in use
-    "BODY_PRESET",  # BODIES of the response, for the second callback of a phase
     "ROW",  # the row of a batch that runs
     "LOGGED",  # bytes of log records that Python has taken in this batch
 )  # fmt: skip

@@ -32,13 +32,18 @@ HOT = {
     "proxy_record_metric": False,
 }
 
+#: The files of the text, from the head of the module on; callers of callbacks and what lies in the table come behind.
+_PARTS = ("shim.wat", "maps.wat", "headers.wat", "bodies.wat", "services.wat", "drivers.wat", "rides.wat", "batch.wat")
+
+#: Functions that are put in where they are called.
+_SMALL = frozenset({"$outside", "$pend", "$is_pseudo"})
+
 _SLOTS_BY_ROLE = {
     "TABLE": BOARD.size,
     "ALLOCATOR": GUEST_SLOTS[""],
     "ON_CREATE": GUEST_SLOTS["proxy_on_context_create"],
     "ON_REQUEST_HEADERS": GUEST_SLOTS["proxy_on_request_headers"],
     "ON_RESPONSE_HEADERS": GUEST_SLOTS["proxy_on_response_headers"],
-    "ON_RESPONSE_BODY": GUEST_SLOTS["proxy_on_response_body"],
     "ON_LOG": GUEST_SLOTS["proxy_on_log"],
     "ON_DONE": GUEST_SLOTS["proxy_on_done"],
     "ON_DELETE": GUEST_SLOTS["proxy_on_delete"],
@@ -59,15 +64,15 @@ def caller(type_: FuncType) -> str:
 @cache
 def shim_text() -> str:
     """The shim's text, with its fuel counted."""
-    main = _part("shim.wat").removesuffix(")")
+    main = "\n".join(map(_part, _PARTS))
     types = {callback.type for callback in CALLBACKS}
     callers = [_caller_text(type_) for type_ in sorted(types, key=caller)]
     functions = {name: HOST_FUNCTIONS[SLOTS[ENV, name]].type for name in HOT}
     hot = [_hot_text(name, type_) for name, type_ in functions.items()]
     relays = {f"$hot_{name}": relay_fuel(type_) for name, type_ in functions.items()}
     counter = Counter("$m", LAYOUT["OWN"])
-    whole = "\n".join((main, _part("batch.wat"), *callers, *hot, ")"))
-    return instrumented(whole, LAYOUT | NUMBERS | _SLOTS_BY_ROLE, counter, relays)
+    whole = "\n".join((main, *callers, *hot, ")"))
+    return instrumented(whole, LAYOUT | NUMBERS | _SLOTS_BY_ROLE, counter, relays, _SMALL)
 
 
 def _part(name: str) -> str:

@@ -1,7 +1,7 @@
 """The quick way into a VM, for who goes it a hundred thousand times: rides, with all on the way laid open.
 
-Only what goes well goes this way to its end. Anything else (a trap, a doing that was not expected, something that Python
-has to take note of) goes on from the same place as the plain way (:meth:`ProxyWasm.ride`) would.
+Only what goes well goes this way to its end. Anything else (a trap, a doing that was not expected, something that
+Python has to take note of) goes on from the same place as the plain way, :meth:`ProxyWasm.call`, would.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Quick:
     Attributes
     ----------
     ride : callable
-        ``ride(context, ride, texts, rider)``: :meth:`ProxyWasm.ride`; None when all went as expected.
+        ``ride(context, ride, texts, rider)``: a ride of a stream context; None when all went as expected.
     finish : callable
         ``finish(context, rider)``: the callbacks of ``FINISH``; None when all have run and nothing is left to do.
     """

@@ -55,6 +55,38 @@ def parse(text: str, constants: Mapping[str, int]) -> list[Node]:
     return stack[0]
 
 
+def inlined(node: Node, functions: Mapping[str, tuple[Sequence[str], Node]]) -> Node:
+    """An expression in which calls of small functions are replaced by what these do.
+
+    ``functions`` has parameters and body by name. Each is one expression in which a parameter stands once, so that
+    arguments can be put in its place; Wasmtime would make a call of each.
+    """
+    if isinstance(node, str):
+        return node
+    parts = [inlined(part, functions) for part in node]
+    if parts[0] != "call" or not isinstance(parts[1], str) or parts[1] not in functions:
+        return parts
+    params, body = functions[parts[1]]
+    return _with_arguments(body, dict(zip(params, parts[2:], strict=True)))
+
+
+def _with_arguments(node: Node, arguments: Mapping[str, Node]) -> Node:
+    if isinstance(node, str):
+        return node
+    if node[0] == "local.get":
+        return arguments[written(node[1])]
+    return [_with_arguments(part, arguments) for part in node]
+
+
+def _small_functions(fields: Sequence[Node], names: frozenset[str]) -> dict[str, tuple[Sequence[str], Node]]:
+    found: dict[str, tuple[Sequence[str], Node]] = {}
+    for node in fields:
+        if isinstance(node, list) and node[0] == "func" and written(node[1]) in names:
+            params = [written(part[1]) for part in node if isinstance(part, list) and part[0] == "param"]
+            found[written(node[1])] = params, node[-1]
+    return found
+
+
 def flat(nodes: Sequence[Node]) -> Iterator[list[str]]:
     """The instructions of folded expressions, in order; the first word of each is the operator."""
     for node in nodes:
@@ -162,14 +194,22 @@ def _pieces(instructions: Iterator[list[str]]) -> Iterator[list[list[str]]]:
     yield piece
 
 
-def instrumented(text: str, constants: Mapping[str, int], counter: Counter, extra: Mapping[str, int]) -> str:
-    """A module's text with counting in every function; ``extra`` fuel is counted in functions by name."""
+def instrumented(
+    text: str, constants: Mapping[str, int], counter: Counter, extra: Mapping[str, int], small: frozenset[str]
+) -> str:
+    """A module's text with counting in every function.
+
+    ``extra`` fuel is counted in functions by name, and those of ``small`` are put in where they are called.
+    """
     (module,) = parse(text, constants)
     assert isinstance(module, list)
+    functions = _small_functions(module, small)
     fields = []
-    for node in module[1:]:
+    for field in module[1:]:
+        node = inlined(field, functions)
         if isinstance(node, list) and node[0] == "func":
-            fields.append(counter.function(node, extra.get(written(node[1]), 0)))
+            if written(node[1]) not in functions:
+                fields.append(counter.function(node, extra.get(written(node[1]), 0)))
         else:
             fields.append(written(node))
     return "\n".join(("(module", *fields, ")"))

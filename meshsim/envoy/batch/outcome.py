@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meshsim.abi.constants import LogLevel
 from meshsim.abi.ports import LocalResponse
 from meshsim.abi.shim.blocks import entries_of
+from meshsim.abi.shim.layout import LAYOUT
 from meshsim.envoy.headers import Pair
 
 if TYPE_CHECKING:
     from meshsim.envoy.batch.table import Table
 
-_ROW = Struct("<12I")
+#: Of a row: where its changed maps and the end of its log records are.
+_RESULTS = Struct("<5I")
+_WORD = Struct("<I")
+_ROW_BYTES = LAYOUT["ROW_SIZE"]
 _RECORD = Struct("<2I")
 _LEVELS = tuple(level.envoy_name for level in LogLevel)
 
@@ -46,8 +49,7 @@ class Outcome(NamedTuple):
     reply: LocalResponse | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Rows that came to their end in one crossing, as the shim left them.
 
     ``changed`` begins at the shim's address ``changed_at``, ``logs`` at ``logs_at``.
@@ -62,9 +64,9 @@ class Stretch:
 
     def outcome(self, place: int, table: Table) -> Outcome:
         """One row's."""
-        at = (place - self.first) * _ROW.size
-        *_, request, request_size, response, response_size, logs_end, _steps = _ROW.unpack_from(self.rows, at)
-        logs_from = _ROW.unpack_from(self.rows, at - _ROW.size)[10] if at else self.logs_at
+        at = (place - self.first) * _ROW_BYTES
+        request, request_size, response, response_size, logs_end = _RESULTS.unpack_from(self.rows, at + 24)
+        logs_from = _WORD.unpack_from(self.rows, at - 8)[0] if at else self.logs_at
         given = table[place]
         answered = given.response and self._map(response, response_size, given.response)
         lines = lines_of(self.logs[logs_from - self.logs_at : logs_end - self.logs_at])
@@ -103,7 +105,6 @@ class BatchResult(Sequence[Outcome]):
     ) -> None:
         self._table = table
         self._stretches = stretches
-        self._firsts = [stretch.first for stretch in stretches]
         self._single = single
         self._metrics = metrics
         self.fuel = fuel
@@ -122,7 +123,8 @@ class BatchResult(Sequence[Outcome]):
         place = range(len(self))[index]
         if place in self._single:
             return self._single[place]
-        return self._stretches[bisect_right(self._firsts, place) - 1].outcome(place, self._table)
+        # A stretch begins with its first row, so it can be held against a row's place.
+        return self._stretches[bisect_right(self._stretches, (place + 1,)) - 1].outcome(place, self._table)
 
     def columns(self) -> dict[str, list[Any]]:
         """A list for each field of :class:`Outcome`, texts as texts."""

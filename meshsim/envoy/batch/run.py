@@ -18,7 +18,7 @@ from meshsim.abi.context import Context, Plugin
 from meshsim.abi.ports import VmHost
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.shim.drivers import BATCH, Ran
-from meshsim.abi.shim.layout import LAYOUT
+from meshsim.abi.shim.layout import LAYOUT, NUMBERS
 from meshsim.envoy.batch.host import BatchRoot, BatchThread, RowStream
 from meshsim.envoy.batch.outcome import BatchResult, Outcome, Stretch, lines_of
 from meshsim.envoy.batch.table import Row, Table
@@ -39,9 +39,18 @@ _CHANGED_BYTES = 24 * PAGE_BYTES
 _ROW_ROOM = 4 * PAGE_BYTES
 _HEAD = struct.Struct("<8I")
 _HEAD_BYTES, _ROW_BYTES = 32, LAYOUT["ROW_SIZE"]
+_ROWS = _TABLE + _HEAD_BYTES
 _MOST_ROWS = 1024
+#: Rows in one crossing: what they leave behind should stay in the processor's cache until it is taken.
+_ROWS_AT_ONCE = 64
 
-_CALLBACKS_OF_ROW = len(BATCH.callbacks)
+_CHANGED_END = (_TABLE + 16) // 4
+_LOG = LAYOUT["LOG"]
+_PENDING, _CALLS, _CLOCKS, _LOG_END, _DEPTH = (
+    LAYOUT[name] // 4 for name in ("PENDING", "CALLS", "CLOCKS", "LOG_END", "DEPTH")
+)
+#: What most rows leave behind, and is taken here.
+_COMMON = NUMBERS["P_LOG"] | NUMBERS["P_COUNTS"]
 
 
 class Image:
@@ -165,6 +174,8 @@ class BatchFilter:
         self._burnt = self.wasm.vm.fuel_used
         values = self._thread.metric_values
         values.settle()
+        if self._shim is not None:
+            self._shim.count()
         return BatchResult(self._table, stretches, self._single, dict(values.values), self._burnt - before)
 
     def _start_run(self, table: Table) -> None:
@@ -181,40 +192,73 @@ class BatchFilter:
     def _run_image(self, image: Image, shim: Shim) -> Iterator[Stretch]:
         memory = self._memory
         if memory is None:
-            memory = self._memory = shim.grow((_IMAGE_BYTES + _CHANGED_BYTES + _ROW_ROOM) // PAGE_BYTES)
-            rules = shim.map_rules(Kind.REQUEST.rules) + shim.map_rules(Kind.RESPONSE.rules)
-            self._head = _HEAD.pack(*rules, _CHANGED, _CHANGED + _CHANGED_BYTES, 0, 0)
-        memory[_TABLE + _HEAD_BYTES : _TABLE + _HEAD_BYTES + len(image.content)] = image.content
+            memory = self._memory = self._prepare(shim)
+        words = shim.words
+        memory[_ROWS : _ROWS + len(image.content)] = image.content
         done = 0
         while done < image.count:
-            memory[_TABLE : _TABLE + _HEAD_BYTES] = self._head
-            row_at = _TABLE + _HEAD_BYTES + _ROW_BYTES * done
-            self._base = image.first + done, row_at
-            ran = self._cross(row_at, image.count - done)
-            gone = ran.result or 0
+            memory[_TABLE:_ROWS] = self._head
+            row_at, place = _ROWS + _ROW_BYTES * done, image.first + done
+            left = min(image.count - done, _ROWS_AT_ONCE)
+            ran = self._cross(place, row_at, left)
+            gone = left if ran is None else ran.result or 0
             if gone:
-                changed_end = int.from_bytes(memory[_TABLE + 16 : _TABLE + 20], "little")
+                changed_end = words[_CHANGED_END]
                 rows = memory[row_at : row_at + _ROW_BYTES * gone].tobytes()
                 changed = memory[_CHANGED:changed_end].tobytes()
-                logs_end = int.from_bytes(rows[-8:-4], "little")
-                logs, rest = self._records[: logs_end - LAYOUT["LOG"]], self._records[logs_end - LAYOUT["LOG"] :]
-                yield Stretch(image.first + done, rows, changed, _CHANGED, logs, LAYOUT["LOG"])
-                self._records = rest
+                logs_end = int.from_bytes(rows[-8:-4], "little") - _LOG
+                yield Stretch(place, rows, changed, _CHANGED, self._records[:logs_end], _LOG)
+                self._records = self._records[logs_end:]
             done += gone
-            if done < image.count and (ran.over or ran.trapped or not gone):
-                self._single[image.first + done] = self._finish(
-                    image.first + done, ran, memory, row_at + gone * _ROW_BYTES
-                )
+            if ran is not None and (ran.over or ran.trapped or not gone):
+                self._single[place + gone] = self._finish(place + gone, ran, memory, row_at + gone * _ROW_BYTES)
                 done += 1
 
-    def _cross(self, row_at: int, left: int) -> Ran:
-        """Run rows until one cannot go on; their log records are in ``_records`` then."""
+    def _prepare(self, shim: Shim) -> memoryview:
+        """Make room for images in the shim's memory."""
+        memory = shim.grow((_IMAGE_BYTES + _CHANGED_BYTES + _ROW_ROOM) // PAGE_BYTES)
+        rules = shim.map_rules(Kind.REQUEST.rules) + shim.map_rules(Kind.RESPONSE.rules)
+        self._head = _HEAD.pack(*rules, _CHANGED, _CHANGED + _CHANGED_BYTES, 0, 0)
+        self._bare = shim.bare(BATCH.name)
+        return memory
+
+    def _cross(self, place: int, row_at: int, left: int) -> Ran | None:
+        """Run rows until one cannot go on, or all have; then None. Their log records are in ``_records`` then."""
+        shim, wasm = self.wasm.shim, self.wasm
+        assert shim is not None
         self._stream, self._records, self._thread.lines = None, b"", []
-        wasm = self.wasm
-        wasm.readmit(self._context)
-        wasm.contexts.pop(self._context.id)
-        self._first_id = self._context.id
-        return wasm.batch(self._context, (_TABLE, row_at, left, self._first_id, self._root.id), self, self._take_logs)
+        self._base = place, row_at
+        context = self._context
+        first = self._first_id = context.id = wasm.take_ids(left)
+        store, call, arguments, slots, trap = self._bare
+        wasm.vm.prepare_bare()
+        shim.prepare(context)
+        shim.begin_batch(self, self._take_logs)
+        slots[0], slots[4], slots[8], slots[12], slots[16] = _TABLE, row_at, left, first, self._root.id
+        wasm.begin_bare(context)
+        store.depth = 1
+        try:
+            error = call(*arguments)
+        finally:
+            store.depth = 0
+            wasm.end_bare()
+        words = shim.words
+        if not (error or trap[0] or words[_PENDING] & ~_COMMON) and slots[0] == left:
+            words[_PENDING] = words[_CALLS] = words[_CLOCKS] = 0
+            self._records += shim.memory[_LOG : words[_LOG_END]].tobytes()
+            words[_LOG_END] = _LOG
+            shim.end_batch()
+            return None
+
+        def conclude() -> int:
+            if error or trap[0]:
+                raise store.ended_badly(error)
+            return slots[0]
+
+        words[_DEPTH] = 0
+        ran = wasm.conclude(context, BATCH, conclude)
+        wasm.give_back_ids(left - (ran.result or 0) - (ran.over > 0 or ran.trapped))
+        return ran
 
     def _take_logs(self, records: bytes) -> None:
         self._records += records

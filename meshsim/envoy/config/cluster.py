@@ -17,6 +17,9 @@ from meshsim.envoy.config.core import (
     Metadata,
 )
 
+#: Envoy's limits of a response's head.
+_MAX_HEADERS, _MAX_HEAD_KB = 100, 60
+
 
 class Endpoint(Message):
     """One address of a service."""
@@ -146,20 +149,39 @@ class Cluster(Message):
     http2_protocol_options: Http2ProtocolOptions | None = None
     typed_extension_protocol_options: dict[str, UpstreamHttpOptions] = Field(default_factory=dict)
     common_lb_config: CommonLbConfig | None = None
-    lb_policy: Literal["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV"] = "ROUND_ROBIN"
+    lb_policy: Literal[
+        "ROUND_ROBIN",
+        "LEAST_REQUEST",
+        "RING_HASH",
+        "RANDOM",
+        "MAGLEV",
+        "CLUSTER_PROVIDED",
+        "LOAD_BALANCING_POLICY_CONFIG",
+    ] = "ROUND_ROBIN"
     ring_hash_lb_config: RingHashLbConfig | None = None
     maglev_lb_config: MaglevLbConfig | None = None
     metadata: Metadata | None = None
     max_requests_per_connection: int | None = None
 
     @property
+    def common_options(self) -> HttpProtocolOptions:
+        """What all HTTP versions have in common; the typed options count before the cluster's own."""
+        typed = (options.common_http_protocol_options for options in self.typed_extension_protocol_options.values())
+        return next((common for common in typed if common), None) or (
+            self.common_http_protocol_options or HttpProtocolOptions()
+        )
+
+    @property
     def requests_per_connection(self) -> int:
         """How many requests a connection serves; 0 for any number. HTTP's options count before the cluster's own."""
-        options = [typed.common_http_protocol_options for typed in self.typed_extension_protocol_options.values()]
-        for common in (*options, self.common_http_protocol_options):
-            if common and common.max_requests_per_connection is not None:
-                return common.max_requests_per_connection
-        return self.max_requests_per_connection or 0
+        given = self.common_options.max_requests_per_connection
+        return (self.max_requests_per_connection if given is None else given) or 0
+
+    @property
+    def response_limits(self) -> tuple[int, int]:
+        """How many headers, and how many bytes, a response's head may have."""
+        common = self.common_options
+        return common.max_headers_count or _MAX_HEADERS, (common.max_response_headers_kb or _MAX_HEAD_KB) * 1024
 
     def endpoints(self) -> Iterator[LbEndpoint]:
         """Yield all endpoints, locality by locality, as they are written."""

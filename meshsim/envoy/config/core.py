@@ -168,6 +168,7 @@ class HttpProtocolOptions(Message):
     max_stream_duration: DurationNs | None = None
     headers_with_underscores_action: Literal["ALLOW", "REJECT_REQUEST", "DROP_HEADER"] = "ALLOW"
     max_requests_per_connection: int | None = None
+    max_response_headers_kb: int | None = None
 
 
 class Http1ProtocolOptions(Message):

@@ -311,9 +311,7 @@ WITHHELD: Mapping[str, frozenset[str]] = {
 """Fields that the models carry and no part of the simulation acts on: to a user they are not modelled."""
 
 WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
-    (owner, "common_http_protocol_options"): frozenset(
-        ("max_connection_duration", "max_headers_count", "max_stream_duration")
-    )
+    (owner, "common_http_protocol_options"): frozenset(("max_connection_duration", "max_stream_duration"))
     for owner in ("envoy.config.cluster.v3.Cluster", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
 } | {
     ("envoy.config.core.v3.SubstitutionFormatString", "text_format_source"): frozenset(

@@ -31,7 +31,7 @@ class RouteJudge:
     """
 
     def __init__(self, clusters: frozenset[str], sources: Sources) -> None:
-        self._clusters = clusters
+        self.clusters = clusters
         self._sources = sources
 
     def refusals(self, config: ParsedMessage) -> Iterator[Problem]:
@@ -72,12 +72,12 @@ class RouteJudge:
 
     def _unknown_clusters(self, action: ParsedMessage) -> Iterator[Problem]:
         name = action.get("cluster")
-        if name is not None and name not in self._clusters:
+        if name is not None and name not in self.clusters:
             yield Problem.said(f"route: unknown cluster '{name}'", action.place_of("cluster"))
         for weighted in action.messages("weighted_clusters"):
             for choice in weighted.messages("clusters"):
                 name = choice.get("name")
-                if name and name not in self._clusters:
+                if name and name not in self.clusters:
                     yield Problem.said(f"route: unknown weighted cluster '{name}'", choice.place_of("name"))
 
 

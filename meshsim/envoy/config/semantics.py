@@ -18,6 +18,7 @@ from meshsim.envoy.config.parsed import ParsedMessage, Problem
 from meshsim.envoy.config.route_semantics import RouteJudge, format_problems, source_problems
 from meshsim.envoy.config.schema import Schema
 from meshsim.envoy.config.sources import Sources
+from meshsim.envoy.config.tracing_semantics import tracer_problems
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
@@ -170,6 +171,9 @@ class _Walk:
                 yield from format_problems(format_)
         for routes in manager.messages("route_config"):
             yield from self._routes.refusals(routes)
+        for tracing in manager.messages("tracing"):
+            for provider in tracing.messages("provider"):
+                yield from tracer_problems(provider, self._schema, self._routes.clusters)
         yield from self._access_logs(manager)
         filters = manager.messages("http_filters")
         for number, http_filter in enumerate(filters):

@@ -112,10 +112,10 @@ Doing = Content | Answer
 class Node:
     """A moment, what led to it, and what follows each doing that has been met so far.
 
-    ``passed`` counts the requests that have come here and are not yet in the statistics; ``shown`` those whose module was
-    shown this moment by itself. ``usual`` is what followed the last time; ``track`` a ride that begins here, ``onward`` where
-    a request goes that is sent, ``written`` the response that was written last, ``answers`` what followed
-    answers that are known by their very lists and the ms that they took.
+    ``passed`` counts the requests that have come here and are not yet in the statistics; ``shown`` those whose modules
+    were shown this moment without a ride. ``usual`` is what followed the last time; ``track`` a ride that begins here,
+    ``onward`` where a request goes that is sent, ``written`` the response that was written last, ``answers`` what
+    followed answers that are known by their very lists and the ms that they took.
     """
 
     moment: Moment

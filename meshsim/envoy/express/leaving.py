@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from meshsim.abi.constants import BufferType, DataAction, HeaderMapType, HeadersAction, TrailersAction
 from meshsim.abi.context import Context
 from meshsim.envoy.express.course import Content
+from meshsim.envoy.express.deeds import Deed
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.wasm import WasmFilter
 from meshsim.envoy.plugins import PluginUse
@@ -42,19 +42,6 @@ _MAPS = {
     "proxy_on_response_trailers": HeaderMapType.RESPONSE_TRAILERS,
 }
 _BODIES = {"proxy_on_request_body": BufferType.REQUEST_BODY, "proxy_on_response_body": BufferType.RESPONSE_BODY}
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """What a module has done in a callback on the lane.
-
-    ``action`` is what it returned, None while it is still running; ``content`` what it left of the piece, None where
-    that does not matter; ``time_ns`` what the worker's clock said then.
-    """
-
-    action: Action | None
-    content: Content | None
-    time_ns: int
 
 
 class ToldContext:

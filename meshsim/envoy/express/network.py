@@ -47,6 +47,10 @@ class Express:
         lane = self._lanes[key]
         return lane if lane is not None and lane.open else None
 
+    def lanes(self) -> list[Lane]:
+        """Return all that there are."""
+        return [lane for lane in self._lanes.values() if lane is not None]
+
     def _make(self, listener: Listener, worker: ThreadHost, request: tuple[Part, ...]) -> Lane | None:
         if not _is_plain(listener):
             return None

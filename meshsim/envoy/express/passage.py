@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from meshsim.abi.constants import HeaderMapType
 from meshsim.abi.context import Context
-from meshsim.abi.constants import DataAction, HeaderMapType, HeadersAction, TrailersAction
 from meshsim.abi.shim.drivers import FINISH, Ran
 from meshsim.abi.shim.ride import Ride
 from meshsim.envoy.buffer import BodyBuffer
@@ -31,7 +31,8 @@ from meshsim.envoy.express.course import (
     carry_on,
     has_mark,
 )
-from meshsim.envoy.express.leaving import Deed, Leaving
+from meshsim.envoy.express.deeds import GO_ON, RETURNED, deeds_of
+from meshsim.envoy.express.leaving import Leaving
 from meshsim.envoy.express.rehearsal import NotTheSame
 from meshsim.envoy.express.seat import NOBODY, Action, Seat, of_log
 from meshsim.envoy.express.track import FAMILIAR, Track, lay_track
@@ -43,15 +44,6 @@ from meshsim.envoy.wire import Part, Socket
 if TYPE_CHECKING:
     from meshsim.envoy.express.lane import Lane
 
-GO_ON: dict[Piece, Action] = {
-    Piece.REQUEST_HEADERS: HeadersAction.CONTINUE,
-    Piece.REQUEST_DATA: DataAction.CONTINUE,
-    Piece.REQUEST_TRAILERS: TrailersAction.CONTINUE,
-    Piece.RESPONSE_HEADERS: HeadersAction.CONTINUE,
-    Piece.RESPONSE_DATA: DataAction.CONTINUE,
-    Piece.RESPONSE_TRAILERS: TrailersAction.CONTINUE,
-}
-_RETURNED = HeadersAction.CONTINUE
 _LOGGED = {HeaderMapType.REQUEST_HEADERS: Kind.REQUEST, HeaderMapType.RESPONSE_HEADERS: Kind.RESPONSE}
 _MS = 1_000_000
 #: So many answers are known by their very lists, before all are forgotten.
@@ -76,9 +68,28 @@ class Passage:
     """One request on a lane; as a client of the next one it is a :class:`Caller` too."""
 
     __slots__ = (
-        "_context", "_derailed", "_gone", "_leaving", "_node", "_times", "_track", "answer", "body", "caller", "changed",
-        "further", "headers", "ids", "lane", "pool", "seats", "shown_to", "socket", "start_ns", "waits",
-    )  # fmt: skip
+        "_context",
+        "_derailed",
+        "_leaving",
+        "_track",
+        "answer",
+        "body",
+        "caller",
+        "changed",
+        "further",
+        "gone",
+        "headers",
+        "ids",
+        "lane",
+        "node",
+        "pool",
+        "seats",
+        "shown_to",
+        "socket",
+        "start_ns",
+        "times",
+        "waits",
+    )
 
     def __init__(self, lane: Lane, caller: Caller, carried: bytes) -> None:
         self.lane = lane
@@ -98,11 +109,11 @@ class Passage:
         self.answer: list[Part] | None = None
         #: The request's passage on the lane behind that connection.
         self.further: Passage | None = None
-        self._node = lane.root
+        self.node = lane.root
         #: The worker's clock behind each moment.
-        self._times: list[int] = []
+        self.times: list[int] = []
         #: How many callbacks of the present moment, or of the stream's end, have returned.
-        self._gone = 0
+        self.gone = 0
         self._leaving: Leaving | None = None
         self._derailed = False
         #: Where there is one module only: its context, which needs no seat as long as all goes as expected.
@@ -133,7 +144,7 @@ class Passage:
 
     def _walk(self) -> None:
         """Go from moment to moment, as far as a turn of the worker's loop goes."""
-        while isinstance(moment := self._node.moment, Shown):
+        while isinstance(moment := self.node.moment, Shown):
             track = self._track_here()
             if not (self._go_on_foot(moment) if track is None else self._ride(track)):
                 return
@@ -158,18 +169,18 @@ class Passage:
     def _follow(self, key: object, doing: Doing) -> bool:
         """Go to the moment behind a doing; False when nobody can know which that is."""
         try:
-            self._node = self.lane.follow(self._node, key, doing)
+            self.node = self.lane.follow(self.node, key, doing)
         except NotTheSame:
             self.lane.hopeless = True
             return False
-        self._times.append(self.lane.thread.now_ns)
+        self.times.append(self.lane.thread.now_ns)
         return True
 
     # -- rides: as long as the only module does what was expected ---
 
     def _track_here(self) -> Track | None:
         """The track that begins at the present moment, laid when that is familiar."""
-        context, node = self._context, self._node
+        context, node = self._context, self.node
         if context is None:
             return None
         shim, track = context.wasm.shim, node.track
@@ -179,7 +190,7 @@ class Passage:
             if node.shown < FAMILIAR:
                 node.shown += 1
                 return None
-            track = node.track = lay_track(shim, node, creates=not context.created)
+            track = node.track = lay_track(context.wasm, node, creates=not context.created)
         return track if track.ride is not None else None
 
     def _ride(self, track: Track) -> bool:
@@ -192,8 +203,8 @@ class Passage:
         ran = context.wasm.quick.ride(context, ride, self.ids, self)
         if ran is None:
             context.created = True
-            self._node = track.nodes[-1]
-            self._times += [self.lane.thread.now_ns] * ride.length
+            self.node = track.nodes[-1]
+            self.times += [self.lane.thread.now_ns] * ride.length
             return True
         goes_on = self._get_off(ran, ride)
         track.missed()
@@ -209,18 +220,18 @@ class Passage:
         created_only = place < len(ride.driver.callbacks) - ride.length
         if created_only:
             context.wasm.settle()
-            action: Action = _RETURNED
+            action: Action = RETURNED
         else:
             action = seat.concluded(ran.second)
         self.shown_to = None
         if self._leaving is not None:
             self._leaving.returned(action)
             return False
-        moment = self._node.moment
+        moment = self.node.moment
         assert isinstance(moment, Shown)
         if created_only:
             return self._go_on_foot(moment)
-        self._gone = 1
+        self.gone = 1
         if action is not GO_ON[moment.piece]:
             self._leave(action).between()
             return False
@@ -230,8 +241,8 @@ class Passage:
         """Come up with what a callback is being shown; ``over`` others have run before it. See :class:`Rider`."""
         self._sit_down()
         seat, track = self.seats[0], self._track
-        if isinstance(self._node.moment, Over):
-            seat.in_access_log, self._gone = over == 0, over
+        if isinstance(self.node.moment, Over):
+            seat.in_access_log, self.gone = over == 0, over
             return None
         assert track is not None
         assert track.ride is not None
@@ -240,10 +251,10 @@ class Passage:
             seat.creating = True
             return None
         seat.context.created = True
-        self._times += [self.lane.thread.now_ns] * place
-        self._node = track.nodes[place]
-        self.changed, self._gone = False, 0
-        moment = self._node.moment
+        self.times += [self.lane.thread.now_ns] * place
+        self.node = track.nodes[place]
+        self.changed, self.gone = False, 0
+        moment = self.node.moment
         assert isinstance(moment, Shown)
         seat.piece, self.shown_to = moment.piece, seat
         self._take_up(moment)
@@ -256,21 +267,22 @@ class Passage:
 
     # -- the modules ---
 
-    def _order(self, piece: Piece) -> Sequence[Seat]:
+    def order(self, piece: Piece) -> Sequence[Seat]:
+        """In which order modules see a piece."""
         return self.seats if piece.of_request else self.seats[::-1]
 
     def _show(self, moment: Shown) -> bool:
         """Let every module see a piece; False when the passage has left its lane."""
-        self.changed, self._gone = False, 0
+        self.changed, self.gone = False, 0
         self._take_up(moment)
         go_on = GO_ON[moment.piece]
-        for seat in self._order(moment.piece):
+        for seat in self.order(moment.piece):
             action = seat.show(moment)
             self.shown_to = None
             if self._leaving is not None:
                 self._leaving.returned(action)
                 return False
-            self._gone += 1
+            self.gone += 1
             if action is not go_on:
                 self._leave(action).between()
                 return False
@@ -289,10 +301,11 @@ class Passage:
         """Return what the modules have left of a piece: the very content where that is the same."""
         if not self.changed:
             return moment.content
-        after = self._now()
+        after = self.content_now()
         return moment.content if after == moment.content else after
 
-    def _now(self) -> Content:
+    def content_now(self) -> Content:
+        """What the piece has become that is being shown, with marks for ids."""
         if self.headers is not None:
             return self.ids.take_from(self.headers.pairs())
         return bytes(self.body.data) if self.body is not None else b""
@@ -305,17 +318,17 @@ class Passage:
         pool = cluster.pool(sent.address)
         socket = pool.take_idle()
         if socket is None:
-            self._leave(_RETURNED).between()
+            self._leave(RETURNED).between()
             return
         assert socket.peer
         self.pool, self.socket, self.waits = pool, socket, True
         socket.reader = self
-        self._node.passed += 1
+        self.node.passed += 1
         if sent.patience_ns:
             lane.watch(self, self._asked_ns + sent.patience_ns)
-        onward = self._node.onward
+        onward = self.node.onward
         if onward is None or onward.thread is not socket.peer.thread:
-            onward = self._node.onward = self._look_onward(sent, socket.peer.thread)
+            onward = self.node.onward = self._look_onward(sent, socket.peer.thread)
         if onward.lane is not None and onward.lane.open:
             carried = self.ids.own if onward.carries_own else self.ids.carried
             self.further = onward.lane.enter(self, lane.thread.now_ns + socket.latency_ns, carried)
@@ -331,7 +344,7 @@ class Passage:
     @property
     def _asked_ns(self) -> int:
         """When the request was complete that goes upstream: behind the moment before."""
-        return self._times[-1] if self._times else self.start_ns + self.lane.entry_ns
+        return self.times[-1] if self.times else self.start_ns + self.lane.entry_ns
 
     @property
     def connection(self) -> ServerConnection:
@@ -358,29 +371,31 @@ class Passage:
             if self.socket.reader is not None and not self.socket.closed:
                 self.socket.reader.on_read(parts)
             return
-        lane, node = self.lane, self._node
+        lane, node = self.lane, self.node
         elapsed_ms = (lane.thread.now_ns - self._asked_ns) // _MS
         self._heard()
         self.answer = parts
         known = node.answers.get((id(parts), elapsed_ms))
         if known is not None and known[0] is parts:
-            self._node = known[1]
-            self._times.append(lane.thread.now_ns)
+            self.node = known[1]
+            self.times.append(lane.thread.now_ns)
             self._walk()
             return
         answer = Answer(tuple(parts), elapsed_ms)
         if self._follow(answer, answer):
             if len(node.answers) == _ANSWERS:
                 node.answers.clear()
-            node.answers[id(parts), elapsed_ms] = parts, self._node
+            node.answers[id(parts), elapsed_ms] = parts, self.node
             self._walk()
         else:
-            self._leave(_RETURNED).between()
+            self._leave(RETURNED).between()
 
     def on_close(self) -> None:
         """Leave: the host has closed instead of answering."""
-        self.give_up()
         assert self.socket
+        self.socket.closed = False  # it was open when the request went out, which is done again
+        self.give_up()
+        self.socket.closed = True
         if self.socket.reader is not None:
             self.socket.reader.on_close()
 
@@ -389,7 +404,7 @@ class Passage:
         self._heard()
         if self.further is not None:
             self.further.derail()
-        self._leave(_RETURNED).between()
+        self._leave(RETURNED).between()
 
     def derail(self) -> None:
         """Leave as soon as possible: what comes to the connection matters from now on."""
@@ -410,27 +425,27 @@ class Passage:
             return
         if self.pool is not None and self.socket is not None:
             self.pool.release(self.socket)
-        self._node.passed += 1
+        self.node.passed += 1
         lane.envoy.hops.add_like(over.hop, self.start_ns, end_ns - self.start_ns)
         self.caller.answered(self, over, lane.thread.now_ns)
 
     def _end_modules(self) -> bool:
         """Let every module log, then end its context; False when the passage has left its lane."""
-        self._gone = 0
+        self.gone = 0
         if self._context is not None and not self.seats and self._finish(self._context):
             return True
         if self._leaving is not None:
-            self._leaving.returned(_RETURNED)
+            self._leaving.returned(RETURNED)
             return False
         steps = [seat.log for seat in self.seats]
         for seat in self.seats:
             steps += seat.done, seat.delete
-        for step in steps[self._gone :]:
+        for step in steps[self.gone :]:
             step()
             if self._leaving is not None:
-                self._leaving.returned(_RETURNED)
+                self._leaving.returned(RETURNED)
                 return False
-            self._gone += 1
+            self.gone += 1
         for seat in self.seats:
             seat.plugin.release()
         return True
@@ -449,14 +464,14 @@ class Passage:
         self._sit_down()
         self.seats[0].in_access_log = False
         if self._leaving is None:
-            self._gone = ran.over + ran.trapped
-            if self._gone == len(FINISH.callbacks):
+            self.gone = ran.over + ran.trapped
+            if self.gone == len(FINISH.callbacks):
                 wasm.contexts.pop(context.id, None)
         return False
 
     def response(self) -> list[Part]:
         """What the client gets, with the date of its sending."""
-        node, envoy = self._node, self.lane.envoy
+        node, envoy = self.node, self.lane.envoy
         over = node.moment
         assert isinstance(over, Over)
         sent_ns = self._head_ns()
@@ -470,18 +485,18 @@ class Passage:
 
     def _head_ns(self) -> int:
         """When the response's head was written: behind the modules that saw it, or, with none, behind what was last."""
-        node, place = self._node, len(self._times)
+        node, place = self.node, len(self.times)
         while node.before is not None:
             moment = node.before.moment
             if not isinstance(moment, Shown) or moment.piece <= Piece.RESPONSE_HEADERS:
-                return self._times[place - 1]
+                return self.times[place - 1]
             node, place = node.before, place - 1
         return self.start_ns + self.lane.entry_ns
 
     def logged_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """What the stream had, while its modules log."""
-        assert isinstance(self._node.moment, Over)
-        pairs = of_log(self._node.moment, kind)
+        assert isinstance(self.node.moment, Over)
+        pairs = of_log(self.node.moment, kind)
         if pairs is None:
             return None
         headers = HeaderMap(kind=_LOGGED.get(kind, Kind.TRAILERS))
@@ -498,38 +513,5 @@ class Passage:
         self.lane.strayed += 1
         if self._context is not None:
             self._sit_down()
-        self._leaving = Leaving(self, self._deeds(action))
+        self._leaving = Leaving(self, deeds_of(self, action))
         return self._leaving
-
-    def _deeds(self, action: Action | None) -> dict[Seat, list[Deed]]:
-        """Say what each module has done; ``action`` is what the last of them returned, None when it has not."""
-        deeds: dict[Seat, list[Deed]] = {seat: [] for seat in self.seats}
-        for (moment, doing), time_ns in zip(self._node.way(), self._times, strict=True):
-            if isinstance(moment, Shown):
-                order = self._order(moment.piece)
-                content = None if doing is moment.content else self._concrete(doing)
-                for seat in order:
-                    deeds[seat].append(Deed(GO_ON[moment.piece], content if seat is order[-1] else None, time_ns))
-        now = self._node.moment
-        if isinstance(now, Shown) and self.seats:
-            self._add_present(now, action, deeds)
-        elif isinstance(now, Over):
-            self._add_end(deeds)
-        return deeds
-
-    def _add_present(self, moment: Shown, action: Action | None, deeds: dict[Seat, list[Deed]]) -> None:
-        time_ns, order = self.lane.thread.now_ns, self._order(moment.piece)
-        last = self._gone if action is None else self._gone - 1
-        for seat in order[:last]:
-            deeds[seat].append(Deed(GO_ON[moment.piece], None, time_ns))
-        content = self._concrete(self._now()) if self.changed else None
-        deeds[order[last]].append(Deed(action, content, time_ns))
-
-    def _add_end(self, deeds: dict[Seat, list[Deed]]) -> None:
-        order = [*self.seats, *(seat for seat in self.seats for _ in range(2))]
-        for place, seat in enumerate(order[: self._gone + 1]):
-            deeds[seat].append(Deed(_RETURNED if place < self._gone else None, None, self.lane.thread.now_ns))
-
-    def _concrete(self, doing: Doing) -> Content:
-        assert not isinstance(doing, Answer)
-        return self.ids.put_into(doing) if isinstance(doing, tuple) else doing

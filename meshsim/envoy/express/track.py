@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from meshsim.abi.constants import BufferType, HeaderMapType
+from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.shim.blocks import encode_block
 from meshsim.abi.shim.instance import Shim
 from meshsim.abi.shim.ride import Ride, RideStep
@@ -39,7 +40,7 @@ _MISSES, _SHARE = 16, 8
 class Track:
     """A ride through some moments, in the VM that ``shim`` belongs to.
 
-    ``nodes`` are the moments, and behind them where the ride leads to. Without a ``ride`` it is known not to be worth it.
+    ``nodes`` are the moments, and behind them where the ride leads to. Without a ``ride`` it is known to be of no use.
     """
 
     shim: Shim
@@ -55,17 +56,24 @@ class Track:
             self.ride = None
 
 
-def lay_track(shim: Shim, node: Node, *, creates: bool) -> Track:
-    """Make a track from a moment on, as far as things usually go."""
-    nodes, steps = [node], []
+def lay_track(wasm: ProxyWasm, node: Node, *, creates: bool) -> Track:
+    """Make a track from a moment on, in a VM that has a shim, as far as things usually go.
+
+    It ends where the clock matters: behind request headers an upstream connection may begin, behind response headers
+    the response is dated. How long each callback of a ride has taken is not known.
+    """
+    assert wasm.shim is not None
+    nodes = [node]
+    steps: list[RideStep] = []
     while isinstance(moment := node.moment, Shown) and node.usual is not None:
         changed = node.usual.doing is not moment.content
-        if changed and isinstance(moment.content, bytes):
+        timed = bool(steps) and moment.piece is not Piece.RESPONSE_HEADERS and wasm.exports(CALLBACKS[moment.piece])
+        if timed or (changed and isinstance(moment.content, bytes)):
             break
         steps.append(_step(moment, node.usual))
         node = node.usual
         nodes.append(node)
-    return Track(shim, shim.rides.make(steps, MARKS, creates=creates) if steps else None, nodes)
+    return Track(wasm.shim, wasm.shim.rides.make(steps, MARKS, creates=creates) if steps else None, nodes)
 
 
 def _step(moment: Shown, usual: Node) -> RideStep:

@@ -46,6 +46,7 @@ class TcpProxy(NetworkFilter):
         if cluster is None or address is None:
             self._give_up("UH" if cluster else "NC")
             return False
+        info.attempts = 1
         self.connection.thread.post(lambda: self._connect(cluster, address), LOOPBACK_NS)
         return False
 

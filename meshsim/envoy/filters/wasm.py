@@ -60,6 +60,12 @@ class _Windows:
         self.headers = self.body = self.trailers = None
 
 
+def _body(windows: _Windows, chain: Chain) -> Buffer:
+    """What a module sees of a body: what is kept, at any time, once its filter has asked to buffer."""
+    kept = chain.buffered if windows.buffering else None
+    return kept or windows.body or ReadOnlyBuffer()
+
+
 class WasmFilter(HttpFilter):
     """One plugin on one stream; ``context`` is its stream context where it has one already."""
 
@@ -201,9 +207,9 @@ class WasmFilter(HttpFilter):
         """Return a buffer; a body that is not there now is empty."""
         match kind:
             case BufferType.REQUEST_BODY:
-                return self._request.body or ReadOnlyBuffer()
+                return _body(self._request, self.stream.request)
             case BufferType.RESPONSE_BODY:
-                return self._response.body or ReadOnlyBuffer()
+                return _body(self._response, self.stream.answer)
         return self._plugin.buffer(kind)
 
     def headers_changed(self, kind: HeaderMapType) -> None:
@@ -234,11 +240,13 @@ class WasmFilter(HttpFilter):
     # -- context host: the stream's course ---
 
     def continue_stream(self, kind: StreamType) -> None:
-        """Resume after this call; the request's windows close at once, whichever half resumes."""
+        """Resume after this call; the request's windows close at once, whichever half of the stream resumes."""
         if kind is StreamType.REQUEST:
             self._wasm.after_call(lambda: self.stream.request.resume(self.request_slot))
         elif kind is StreamType.RESPONSE:
             self._wasm.after_call(lambda: self.stream.answer.resume(self.response_slot))
+        else:
+            return
         self._request.close()
 
     def close_stream(self, kind: StreamType) -> None:

@@ -1,0 +1,68 @@
+  ;; --- bodies ---
+  ;; A buffer's descriptor: 0 address, 4 size, 8 flags.
+
+  (func $proxy_get_buffer_status (param $kind i32) (param $size_out i32) (param $flags_out i32) (result i32)
+    (local $buffer i32) (local $size i32)
+    (if (i32.gt_u (local.get $kind) (i32.const 1)) (then (return (i32.const @SLOW))))
+    (local.set $buffer (call $body (local.get $kind)))
+    (if (i32.eq (local.get $buffer) (i32.const @FOREIGN)) (then (return (i32.const @SLOW))))
+    (if (i32.ge_u (local.get $buffer) (i32.const @PLACE))
+      (then (local.set $size (i32.load $m offset=4 (local.get $buffer)))))
+    (if (call $outside (local.get $size_out) (i32.const 4)) (then (return (i32.const 6))))
+    (i32.store $g (local.get $size_out) (local.get $size))
+    (if (call $outside (local.get $flags_out) (i32.const 4)) (then (return (i32.const 6))))
+    (i32.store $g (local.get $flags_out) (i32.const 0))
+    (i32.const 0))
+
+  (func $proxy_get_buffer_bytes (param $kind i32) (param $start i32) (param $length i32) (param $at_out i32)
+    (param $size_out i32) (result i32) (local $buffer i32) (local $size i32)
+    (if (i32.gt_u (local.get $kind) (i32.const 1)) (then (return (i32.const @SLOW))))
+    (local.set $buffer (call $body (local.get $kind)))
+    (if (i32.eq (local.get $buffer) (i32.const @FOREIGN)) (then (return (i32.const @SLOW))))
+    (if (i32.ge_u (local.get $buffer) (i32.const @PLACE))
+      (then (local.set $size (i32.load $m offset=4 (local.get $buffer)))))
+    (local.set $size
+      (select (i32.sub (local.get $size) (local.get $start)) (i32.const 0) (i32.lt_u (local.get $start) (local.get $size))))
+    (local.set $size
+      (select (local.get $length) (local.get $size) (i32.lt_u (local.get $length) (local.get $size))))
+    (if (i32.eqz (local.get $size))
+      (then (return (call $tell (i32.const 0) (i32.const 0) (local.get $at_out) (local.get $size_out)))))
+    (call $give (i32.add (i32.load $m (local.get $buffer)) (local.get $start)) (local.get $size)
+      (local.get $at_out) (local.get $size_out)))
+
+  ;; Replace from the start, or append; nothing in between.
+  (func $proxy_set_buffer_bytes (param $kind i32) (param $start i32) (param $length i32) (param $data i32)
+    (param $data_size i32) (result i32)
+    (local $buffer i32) (local $size i32) (local $keep i32) (local $total i32) (local $at i32)
+    (if (i32.gt_u (local.get $kind) (i32.const 1)) (then (return (i32.const @SLOW))))
+    (local.set $buffer (call $body (local.get $kind)))
+    (if (i32.eq (local.get $buffer) (i32.const @FOREIGN)) (then (return (i32.const @SLOW))))
+    (if (call $outside (local.get $data) (local.get $data_size)) (then (return (i32.const 6))))
+    (if (i32.lt_u (local.get $buffer) (i32.const @PLACE)) (then (return (i32.const 2))))
+    (if (i32.and (i32.load $m offset=8 (local.get $buffer)) (i32.const @CONSTANT)) (then (return (i32.const 2))))
+    (local.set $size (i32.load $m offset=4 (local.get $buffer)))
+    (if (i32.and (i32.ne (local.get $start) (i32.const 0)) (i32.lt_u (local.get $start) (local.get $size)))
+      (then (return (i32.const 2))))
+    ;; bytes of the old content that stay: all when something is appended, else those behind the replaced ones
+    (local.set $keep
+      (select (local.get $size)
+        (select (i32.sub (local.get $size) (local.get $length)) (i32.const 0) (i32.lt_u (local.get $length) (local.get $size)))
+        (i32.ne (local.get $start) (i32.const 0))))
+    (if (i32.gt_u (local.get $data_size) (i32.const @VALUE_MAX)) (then (return (i32.const @SLOW))))
+    (local.set $total (i32.add (local.get $keep) (local.get $data_size)))
+    (if (i32.gt_u (local.get $total) (i32.sub (i32.const @HEAP_END) (i32.load $m (i32.const @HEAP))))
+      (then (return (i32.const @SLOW))))
+    (local.set $at (call $take (local.get $total)))
+    (if (local.get $start)
+      (then
+        (memory.copy $m $m (local.get $at) (i32.load $m (local.get $buffer)) (local.get $size))
+        (memory.copy $m $g (i32.add (local.get $at) (local.get $size)) (local.get $data) (local.get $data_size)))
+      (else
+        (memory.copy $m $g (local.get $at) (local.get $data) (local.get $data_size))
+        (memory.copy $m $m (i32.add (local.get $at) (local.get $data_size))
+          (i32.add (i32.load $m (local.get $buffer)) (i32.sub (local.get $size) (local.get $keep))) (local.get $keep))))
+    (i32.store $m (local.get $buffer) (local.get $at))
+    (i32.store $m offset=4 (local.get $buffer) (local.get $total))
+    (i32.store $m offset=8 (local.get $buffer) (i32.const @DIRTY))
+    (call $pend (i32.const @P_BODIES))
+    (i32.const 0))
