@@ -558,3 +558,5 @@ class ProxyWasm:
             self.shim.close()
         if hasattr(self, "vm"):
             self.vm.close()
+        self.shim = None  # its memory is gone
+        self._callbacks = dict.fromkeys(self._callbacks)

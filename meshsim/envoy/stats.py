@@ -42,10 +42,14 @@ class Stats:
         self._values.clear()
         self._values.update(before)
 
-    def values(self) -> dict[str, int]:
-        """Everything that is not zero, sorted by name."""
+    def collect(self) -> None:
+        """Take what others have counted."""
         for counted in self._sources:
             self._values.update(counted())
+
+    def values(self) -> dict[str, int]:
+        """Everything that is not zero, sorted by name."""
+        self.collect()
         return {name: value for name, value in sorted(self._values.items()) if value}
 
 

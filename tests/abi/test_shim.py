@@ -15,7 +15,7 @@ from meshsim.abi.ports import NoStream, VmHost
 from meshsim.abi.proxy_wasm import Code, ProxyWasm
 from meshsim.abi.shim.drivers import OPEN
 from meshsim.envoy.headers import HeaderMap, Kind
-from meshsim.errors import ModuleError
+from meshsim.errors import DeadlineExceeded, MeshsimError, ModuleError
 from meshsim.wasm import Engine, Limits
 from tests.abi.conftest import module
 from tests.shimfuzz.sequences import difference
@@ -263,6 +263,27 @@ def test_an_exception_of_the_host_passes_through(make: Make, monkeypatch: pytest
     monkeypatch.undo()
     wasm.contexts[2].created = False
     wasm.contexts[2].create()
+
+
+def test_a_guest_that_does_not_return_is_ended_and_the_vm_can_be_called_again(make: Make) -> None:
+    body = """(func (export "proxy_on_context_create") (param $id i32) (param i32)
+      (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0)))
+      (if (i32.eq (local.get $id) (i32.const 2)) (then (loop $ever (br $ever)))))"""
+    wasm, thread, _ = make(module(body, LOG), limits=Limits(deadline_s=0.05))
+    with pytest.raises(DeadlineExceeded, match="proxy_on_context_create"):
+        wasm.contexts[2].open(0, True, lambda: None)
+    assert [event[0] for event in thread.told] == ["log"] * 2, "of the root context, and of the stream's"
+    other = wasm.add_context(PLUGIN, Windows(thread), wasm.contexts[1])
+    other.create()
+    assert len(thread.told) == 3
+
+
+def test_a_vm_that_is_closed_refuses(make: Make) -> None:
+    wasm, _, _ = make(module('(func (export "proxy_on_context_create") (param i32 i32))'))
+    assert wasm.shim is not None
+    wasm.close()
+    with pytest.raises(MeshsimError, match="closed"):
+        wasm.contexts[2].create()
 
 
 def test_it_can_be_left_out(make: Make) -> None:

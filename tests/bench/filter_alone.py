@@ -235,7 +235,7 @@ LEVELS = [level.envoy_name for level in LogLevel]
 TABLE_ROWS = 1_000
 
 
-def _comparable(contestant: Filter, world: World, requests: int) -> dict[str, object]:
+def comparable(contestant: Filter, world: World, requests: int) -> dict[str, object]:
     """The outcome of the public API's host in the form of :meth:`TableFilter.outcome_of`."""
     world.log.clear()
     outcome = outcome_of(contestant, world, requests)
@@ -247,7 +247,7 @@ def _comparable(contestant: Filter, world: World, requests: int) -> dict[str, ob
 def _through_the_shim(rows: int, requests: int) -> FigureOutcome:
     wasm, world = bytes(wasmtime.wat2wasm(guest.FILTER)), World()
     public, table = PublicApiFilter(wasm, world), TableFilter(wasm, rows)
-    agree({"public-api": _comparable(public, world, rows), "shim": table.outcome_of(rows)})
+    agree({"public-api": comparable(public, world, rows), "shim": table.outcome_of(rows)})
     result = race(
         {"shim": partial(table.run, requests), "public-api": partial(_run, public, world)}, clock=process_time
     )

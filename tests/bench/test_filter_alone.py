@@ -13,7 +13,7 @@ from meshsim.abi import linking
 from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.wasm import parse_module
 from tests.bench import guest
-from tests.bench.filter_alone import BARE, CONTESTANTS, MeshsimFilter, outcome_of
+from tests.bench.filter_alone import BARE, CONTESTANTS, MeshsimFilter, TableFilter, comparable, outcome_of
 from tests.bench.public_api import PublicApiFilter
 from tests.bench.world import REQUEST, RESPONSE, Headers, World
 
@@ -74,3 +74,15 @@ def test_the_bare_calls(name: str) -> None:
     wasm = bytes(wasmtime.wat2wasm(guest.CALLER))
     assert BARE[name](wasm, "run", "i")(3) == 3 * 4
     assert BARE[name](wasm, "mix", "iiiii")(1, 2, 4, 8, 16) == 31
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_filter_through_the_shim_does_the_same(rows: int) -> None:
+    world = World()
+    public = PublicApiFilter(FILTER, world)
+    assert TableFilter(FILTER, rows).outcome_of(6) == comparable(public, world, 6)
+
+
+def test_what_is_timed_is_every_request() -> None:
+    assert len(TableFilter(FILTER, 1).run(5)) == 5
+    assert len(TableFilter(FILTER, 4).run(8)) == 2

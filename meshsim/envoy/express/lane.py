@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _TRIAL, _WORTH = 64, 8
 """After so many passages that strayed, a lane is given up when more than one in so many does."""
+
+_NODES = 4096
+"""When a tree has more nodes than this, it is forgotten, and another one grows: a run's memory has a bound."""
 
 
 class Lane:
@@ -46,8 +49,13 @@ class Lane:
         self.worker = worker
         self.thread = worker.thread
         self.request = tuple(request)
+        self._made = 0
+        #: The nodes that count, and those of the tree before this one, where requests may still be under way.
+        self._counting: list[Node] = []
+        self._counted_before: list[Node] = []
         first = self._rehearse([])
         self.root = self._node(first)
+        envoy.process.stats.add_source(self._counted)
         self._uses = first.uses
         self.plugins: list[ThreadPlugin] = []
         costs = envoy.process.costs
@@ -120,6 +128,8 @@ class Lane:
         found = node.then.get(key)
         if found is None:
             self.strayed += 1
+            if self._made > _NODES:
+                self._forget()
             found = node.then[key] = self._node(self._rehearse([*node.doings(), doing]), node, doing)
         node.usual = found
         return found
@@ -128,11 +138,29 @@ class Lane:
         return Rehearsal(self.envoy, self.listener, self.request, doings)
 
     def _node(self, rehearsal: Rehearsal, before: Node | None = None, doing: Doing | None = None) -> Node:
-        moment = rehearsal.next_moment()
-        node = Node(moment, before, doing)
-        if isinstance(moment, Sent | Over):
-            self.envoy.process.stats.add_source(lambda: _counted(node, moment))
+        node = Node(rehearsal.next_moment(), before, doing)
+        self._made += 1
+        if isinstance(node.moment, Sent | Over):
+            self._counting.append(node)
         return node
+
+    def _forget(self) -> None:
+        """Begin with a new tree; what has been counted on the old one is not lost."""
+        self.envoy.process.stats.collect()
+        self._counted_before, self._counting, self._made = self._counting, [], 0
+        self.root = self._node(self._rehearse([]))
+
+    def _counted(self) -> dict[str, int]:
+        """What the lane's requests have counted since the last time."""
+        counted: Counter[str] = Counter()
+        for node in (*self._counting, *self._counted_before):
+            if node.passed:
+                passed, node.passed = node.passed, 0
+                assert isinstance(node.moment, Sent | Over)
+                earlier = next((past.counted for past, _ in node.way() if isinstance(past, Sent)), {})
+                for name, count in node.moment.counted.items():
+                    counted[name] += passed * (count - earlier.get(name, 0))
+        return counted
 
     # -- waiting for answers ---
 
@@ -161,10 +189,3 @@ class Lane:
 
 def _is_out_of_order(plugin: ThreadPlugin) -> bool:
     return bool(plugin.wasm.fail_state) or plugin.replaced
-
-
-def _counted(node: Node, moment: Sent | Over) -> dict[str, int]:
-    """What the requests have counted that have come to a node since the last time."""
-    passed, node.passed = node.passed, 0
-    earlier = next((past.counted for past, _ in node.way() if isinstance(past, Sent)), {})
-    return {name: passed * (count - earlier.get(name, 0)) for name, count in moment.counted.items()}

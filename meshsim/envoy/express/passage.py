@@ -183,7 +183,7 @@ class Passage:
         context, node = self._context, self.node
         if context is None:
             return None
-        shim, track = context.wasm.shim, node.track
+        track, shim = node.track, context.wasm.shim
         if shim is None:
             return None
         if track is None or track.shim is not shim:

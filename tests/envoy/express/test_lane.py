@@ -161,6 +161,20 @@ def test_doings_that_are_never_the_same_are_left_to_the_stream_model(make_envoy:
     assert lane.served < 100
 
 
+def test_a_tree_that_has_grown_too_large_is_forgotten(make_envoy: MakeEnvoy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshsim.envoy.express.lane._NODES", 6)
+
+    def run(level: Level) -> Any:
+        route = {"match": {"prefix": "/"}, "route": {"cluster": "back"}}
+        envoy = make_envoy(
+            MARKS, listener([plugin()], [route]), imports=ADD, clusters=[cluster("back", 1)], level=level
+        )
+        envoy.upstream("back", [Answer(200, body=str(number % 5)) for number in range(40)])
+        return drive(envoy, 40)
+
+    assert run(Level.REQUESTS) == run(Level.ABI)
+
+
 def test_every_call_is_an_event_at_level_abi(make_envoy: MakeEnvoy) -> None:
     assert make_envoy(MARKS, imports=ADD, level=Level.ABI).express is None
 
