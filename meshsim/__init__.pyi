@@ -1,5 +1,7 @@
 # The flat namespace: what `import meshsim as ms` offers. Read by type checkers, and at run time by lazy-loader.
 from .envoy.answers import Answer as Answer
+from .envoy.batch import BatchFilter as BatchFilter
+from .envoy.batch import BatchResult as BatchResult
 from .envoy.batch import batch as batch
 from .envoy.outcome import ReplayResult as ReplayResult
 from .envoy.outcome import Response as Response

@@ -100,6 +100,9 @@ class GrpcCall:
     def upstream_chosen(self, address: Address) -> None:
         """Nothing depends on the host."""
 
+    def upstream_connected(self) -> None:
+        """Nothing depends on the connection."""
+
     def upstream_informational(self, status: int) -> None:
         """Nobody waits for a word before the answer."""
 

@@ -22,10 +22,11 @@ from tests.fuzz.bootstraps import (
     tcp_listener,
     wasm_filter,
 )
-from tests.fuzz.guests import SPECIAL_REQUESTS, WHOLE, HttpGuest, SpecialGuest, dying_allocator
+from tests.fuzz.guests import WHOLE, HttpGuest, dying_allocator
 from tests.fuzz.helpers import framer, grpc_server
 from tests.fuzz.plans import Plan
 from tests.fuzz.programs import Programs
+from tests.fuzz.special import SPECIAL_REQUESTS, SpecialGuest
 
 #: After the connection of a TCP filter, in ms: its end must not meet the beginning of the next.
 TCP_GAP_MS = 60

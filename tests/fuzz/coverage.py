@@ -11,7 +11,7 @@ from rich.table import Table
 
 from meshsim.envoy.outcome import Line
 from meshsim.reference.lines import Call, by_thread
-from tests.fuzz.arguments import CALLS, classes_of
+from tests.fuzz.calls import CALLS, classes_of
 from tests.fuzz.cells import EXCLUSIONS, PHASES, UNREACHED, Cell, Class, cells
 from tests.fuzz.programs import MARK, Program
 

@@ -11,18 +11,14 @@ from tests.fuzz.plans import Plan
 from tests.fuzz.programs import Call, Composer, Programs, ends
 from tests.fuzz.wat import (
     ALLOCATED,
-    ARMED,
-    CALLED,
     METRIC,
     POINTER,
     QUEUE,
     SIZE,
-    WAITING,
     Guest,
     const,
     lines,
     load,
-    pairs,
     store,
     when,
 )
@@ -30,9 +26,8 @@ from tests.fuzz.wat import (
 #: Program numbers of a seed start here times the seed; a second guest of the seed has the upper half.
 NUMBERS = 1000
 TICK_MS = 20
-#: Calls of a stream's callback and of a root's, in a guest whose callbacks all run; calls of a program that is the
-#: reason of its guest, and how many such programs there are, one a request.
-IN_STREAM, IN_ROOT, IN_SPECIAL, SPECIAL_REQUESTS = 9, 4, 32, 3
+#: Calls of a stream's callback, and of a root's.
+IN_STREAM, IN_ROOT = 9, 7
 
 _HEADERS = ("request_headers", "response_headers")
 _BODIES = ("request_body", "response_body")
@@ -164,12 +159,12 @@ class HttpGuest:
     def _streams(self, phase: str) -> str:
         """What each stream does in a phase."""
         first = self._composer.write(phase, self._first[phase])
-        texts = [_in_stream(1, lines(first, self._answer(phase, None)))]
+        texts = [in_stream(1, lines(first, self._answer(phase, None)))]
         for number, ending in enumerate(self.endings, start=2):
             here = ending if ending.phase == phase else None
             calls = [*self._some(phase, 2), *([here.call] if here and here.call else [])]
             program = self._composer.write(phase, calls, wild=True, last=[here.text] if here else [])
-            texts.append(_in_stream(number, lines(program, self._answer(phase, here or ending))))
+            texts.append(in_stream(number, lines(program, self._answer(phase, here or ending))))
         return lines(*texts)
 
     def _answer(self, phase: str, ending: Ending | None) -> str:
@@ -205,7 +200,8 @@ def _stop(phase: str, random: Random) -> int:
     return random.choice([1, 3, 4]) if phase in _HEADERS else 1
 
 
-def _in_stream(number: int, body: str) -> str:
+def in_stream(number: int, body: str) -> str:
+    """What the n-th stream does."""
     return when(f"(i32.eq (global.get $stream) {const(number)})", body)
 
 
@@ -215,102 +211,6 @@ def prologue(guest: Guest) -> str:
     keys = [guest.drop("env.proxy_set_shared_data", guest.data(key), guest.data("v"), 0) for key in ("k", "k2", "")]
     metric = guest.drop("env.proxy_define_metric", 0, guest.data("m0"), METRIC)
     return lines(metric, *queues, *keys)
-
-
-class SpecialGuest:
-    """A guest that is about one or a few callbacks which only come when it asks for them; each request is another."""
-
-    def __init__(self, plan: Plan, random: Random, programs: Programs) -> None:
-        self._plan = plan
-        self._guest = Guest(plan.version, plan.wasi)
-        self._random = random
-        self._composer = Composer(self._guest, random, programs, plan.seed * NUMBERS, awaits=plan.kind)
-
-    def text(self) -> str:
-        """The module."""
-        write = {
-            "http_call": self._http_call,
-            "queue": self._queue,
-            "dns": self._dns,
-            "grpc": self._grpc,
-            "network": self._network,
-        }
-        create = when("(i32.eqz (local.get 1))", prologue(self._guest))
-        self._guest.export("proxy_on_context_create", 2, create)
-        write[self._plan.kind]()
-        return self._guest.text()
-
-    def _requests(self, before: str, answer: str = "(i32.const 0)") -> None:
-        count = "(global.set $stream (i32.add (global.get $stream) (i32.const 1)))"
-        parameters = 2 if self._plan.version is AbiVersion.V0_1_0 else 3
-        self._guest.export("proxy_on_request_headers", parameters, lines(count, before), answer)
-
-    def _programs(self, phase: str) -> str:
-        """A program for each request."""
-        calls = self._plan.share(phase, IN_SPECIAL * SPECIAL_REQUESTS)
-        last = [call for call in calls if ends(call, PHASES[phase])][: SPECIAL_REQUESTS - 1]
-        calls = [call for call in calls if not ends(call, PHASES[phase])]
-        texts = []
-        for i in range(SPECIAL_REQUESTS):
-            mine = calls[i * IN_SPECIAL : (i + 1) * IN_SPECIAL] + (last[i - 1 : i] if i else [])
-            texts.append(_in_stream(i + 1, self._composer.write(phase, mine)))
-        return lines(*texts)
-
-    def _resume(self) -> str:
-        guest = self._guest
-        if self._plan.version is AbiVersion.V0_1_0:
-            resume = guest.drop("env.proxy_continue_request")
-        else:
-            resume = guest.drop("env.proxy_continue_stream", 0)
-        return lines(guest.drop("env.proxy_set_effective_context", load(WAITING)), resume)
-
-    def _http_call(self) -> None:
-        guest, nothing = self._guest, f"{const(0)} {const(0)}"
-        head = guest.data(pairs([(":method", "GET"), (":path", "/call"), (":authority", "c")]))
-        call = guest.drop("env.proxy_http_call", guest.data("back"), head, nothing, nothing, 5000, CALLED)
-        self._requests(lines(store(WAITING, "(local.get 0)"), call), const(4))
-        body = lines(self._programs("http_call_response"), self._resume())
-        guest.export("proxy_on_http_call_response", 5, when(f"(i32.eq (local.get 1) {load(CALLED)})", body))
-
-    def _queue(self) -> None:
-        guest = self._guest
-        put = [guest.drop("env.proxy_enqueue_shared_queue", load(QUEUE), guest.data(text)) for text in ("m1", "m2")]
-        self._requests(lines(store(ARMED, const(1)), *put))
-        guest.export("proxy_on_queue_ready", 2, self._once(self._programs("queue_ready")))
-
-    def _dns(self) -> None:
-        guest = self._guest
-        ask = guest.drop("env.envoy_resolve_dns", guest.data("127.0.0.1"), POINTER)
-        self._requests(lines(store(ARMED, const(1)), ask))
-        guest.export("envoy_on_resolve_dns", 3, self._once(self._programs("resolve_dns")))
-
-    def _once(self, body: str) -> str:
-        """Not again inside of itself, nor for what it causes."""
-        return when(load(ARMED), lines(store(ARMED, const(0)), body))
-
-    def _grpc(self) -> None:
-        guest = self._guest
-        names = f"{guest.data('grpc')} {guest.data('s.Svc')} {guest.data('Meth')} {const(0)} {const(0)}"
-        opened = guest.drop("env.proxy_grpc_stream", names, CALLED)
-        sent = guest.drop("env.proxy_grpc_send", load(CALLED), guest.data("ask"), 1)
-        self._requests(lines(store(WAITING, "(local.get 0)"), opened, sent), const(4))
-        for callback, phase in (
-            ("grpc_receive_initial_metadata", "grpc_initial"),
-            ("grpc_receive", "grpc_receive"),
-            ("grpc_receive_trailing_metadata", "grpc_trailing"),
-            ("grpc_close", "grpc_close"),
-        ):
-            body = lines(self._programs(phase), self._resume() if phase == "grpc_close" else "")
-            guest.export(f"proxy_on_{callback}", 3, when(f"(i32.eq (local.get 1) {load(CALLED)})", body))
-
-    def _network(self) -> None:
-        guest = self._guest
-        count = "(global.set $stream (i32.add (global.get $stream) (i32.const 1)))"
-        guest.export("proxy_on_new_connection", 1, lines(count, self._programs("new_connection")), const(0))
-        for phase in ("downstream_data", "upstream_data"):
-            guest.export(f"proxy_on_{phase}", 3, self._programs(phase), const(0))
-        for side in ("downstream", "upstream"):
-            guest.export(f"proxy_on_{side}_connection_close", 2, self._programs(f"{side}_close"))
 
 
 def dying_allocator(plan: Plan, call: Call, random: Random, programs: Programs) -> str:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from meshsim.abi.constants import AbiVersion
 from meshsim.abi.signatures import ALLOCATING, WASI_MODULES
-from tests.fuzz.arguments import classes_of
+from tests.fuzz.calls import classes_of
 from tests.fuzz.cells import cells, shuffled, versions_of
 from tests.fuzz.programs import Call
 

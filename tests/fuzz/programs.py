@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.fuzz.arguments import Scene, draw
+from tests.fuzz.arguments import Scene
+from tests.fuzz.calls import draw
 from tests.fuzz.cells import PHASES, Class, Phase
 from tests.fuzz.wat import POINTER, RESTORE_TAIL, SIZE, TOKEN, Guest, const, lines, load, long
 
@@ -97,7 +98,8 @@ class Composer:
         """The text of a call and of what goes with it, and the steps that these are in the trace."""
         function, class_ = call
         guest, quiet = self.guest, scene.phase.name in ("allocate", "start")
-        if function in _ON_A_STREAM and class_ is not Class.BAD:
+        on_a_stream = function in _ON_A_STREAM and class_ is not Class.BAD and not quiet
+        if on_a_stream:
             yield self._open_stream(), [None]
         arguments = self._arguments(call, scene)
         text = guest.drop(function, *arguments)
@@ -109,7 +111,7 @@ class Composer:
             yield guest.drop("env.proxy_log", 2, load(POINTER), load(SIZE)), [None]
         if function == "env.proxy_set_effective_context" and class_ is not Class.EDGE:
             yield guest.drop(function, 0), [(function, Class.EDGE)]
-        if function in _ON_A_STREAM and class_ is not Class.BAD:
+        if on_a_stream:
             yield guest.drop("env.proxy_grpc_cancel", load(TOKEN)), [None]
         if function in _OPENS and self._awaits == "grpc":
             yield guest.drop("env.proxy_grpc_cancel", f"(i32.load {arguments[-1]})"), [None]

@@ -13,7 +13,8 @@ from meshsim.envoy.replay import replay
 from meshsim.reference.differences import Difference
 from meshsim.wasm import parse_module
 from tests.fuzz import judge
-from tests.fuzz.arguments import CALLS, KINDS, Scene, classes_of, draw
+from tests.fuzz.arguments import KINDS, Scene
+from tests.fuzz.calls import CALLS, classes_of, draw
 from tests.fuzz.cases import write_batch
 from tests.fuzz.cells import EXCLUSIONS, PHASES, Class, cells, exclusion
 from tests.fuzz.coverage import LEAST, executed, missing

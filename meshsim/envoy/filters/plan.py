@@ -21,6 +21,9 @@ class Asker(Protocol):
     def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
         """Take note of the host; what is sent to it may still be changed."""
 
+    def upstream_connected(self) -> None:
+        """Take note of a connection to the host; an idle one is there at once."""
+
     def answer_informational(self, status: int) -> None:
         """Take note of a head that comes before the answer's."""
 

@@ -206,6 +206,10 @@ class Router(HttpFilter):
             for headers in (sent, self.stream.request_headers):
                 set_host(headers, name.encode(), forwarded=action.append_x_forwarded_host, keep_original=visible)
 
+    def upstream_connected(self) -> None:
+        """Take note of the connection: its addresses can be read from now on."""
+        self.stream.info.upstream_connected = True
+
     def answer_informational(self, status: int) -> None:
         """Bring back a head that comes before the answer's."""
         self.stream.downstream.pass_informational(status)
@@ -214,7 +218,6 @@ class Router(HttpFilter):
         """Bring the response's headers back."""
         self._answered = True
         info = self.stream.info
-        info.upstream_connected = True
         info.upstream_answer_ns = self._now_ns()
         if info.upstream:
             info.upstreams_tried.append(info.upstream)

@@ -265,6 +265,9 @@ class _Try:
     def upstream_chosen(self, address: Address) -> None:
         self.tries.asker.upstream_chosen(address, self.sent)
 
+    def upstream_connected(self) -> None:
+        self.tries.asker.upstream_connected()
+
     def upstream_informational(self, status: int) -> None:
         self.tries.asker.answer_informational(status)
 

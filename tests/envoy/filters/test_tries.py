@@ -63,6 +63,9 @@ class Asker:
     def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
         self.noted.append("chosen")
 
+    def upstream_connected(self) -> None:
+        pass
+
     def answer_headers(self, headers: HeaderMap, end: bool) -> None:
         self.noted.append(int(headers[b":status"]))
 
