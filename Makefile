@@ -53,8 +53,8 @@ test-envoy: $(VENV)/.ready-test $(VENV)/.ready-demo ## record a sample of truths
 	$(PY) -m meshsim.reference.truth --check $(if $(ALL),--all,--sample $(SAMPLE) --seed $(COMMIT))
 	$(PY) -m pytest -m envoy $(ARGS)
 
-fuzz: $(VENV)/.ready-test $(VENV)/.ready-demo ## random guests, chains and requests in the simulator and in the real Envoy (SEEDS=0:50)
-	$(PY) -m tests.fuzz --seeds $(SEEDS)
+fuzz: $(VENV)/.ready-test $(VENV)/.ready-demo ## random guests in the simulator and in the real Envoy (SEEDS=0:2000 ARGS=--coverage)
+	$(PY) -m tests.fuzz --seeds $(SEEDS) $(ARGS)
 
 truth: $(VENV)/.ready-demo ## write truths from the real Envoy: all, or CASES="a b"
 	$(PY) -m meshsim.reference.truth $(or $(CASES),--all)

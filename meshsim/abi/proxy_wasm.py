@@ -168,7 +168,8 @@ class ProxyWasm:
         #: The callbacks that the module has, and what calls them, if that is known.
         self._callbacks: dict[str, Guest | None] = {}
         self._meter = host.meter
-        self._calls = 0
+        #: Calls into the module that are under way, one inside the other.
+        self.calls = 0
         self.burnt = 0
         self.limits = limits or Limits()
         self.allowance = Allowance(self.limits.kept_bytes_per_call, self.limits.kept_bytes)
@@ -295,7 +296,7 @@ class ProxyWasm:
         context = Context(self, self._next_id, plugin, host, parent)
         self.contexts[context.id] = context
         self._next_id += 1
-        if parent is not None and not self._shim_tried and not self._calls:
+        if parent is not None and not self._shim_tried and not self.calls:
             self._make_shim()
         return context
 
@@ -380,7 +381,7 @@ class ProxyWasm:
     @property
     def has_phases(self) -> bool:
         """Whether several callbacks can be run in one crossing now."""
-        return self.shim is not None and not self._calls and not self.fail_state
+        return self.shim is not None and not self.calls and not self.fail_state
 
     def phase(
         self, context: Context, driver: Driver, arguments: tuple[int, ...], steps: Sequence[Callable[[], None]] = ()
@@ -413,12 +414,12 @@ class ProxyWasm:
         """Before a call from outside that is made without :meth:`call`."""
         self.current = self.acting = context
         self.allowance.spent = 0
-        self._calls = 1
+        self.calls = 1
 
     def end_bare(self) -> None:
         """After it."""
         self.current = self.acting = self.vm_context
-        self._calls = 0
+        self.calls = 0
 
     def conclude(self, context: Context, driver: Driver, concluded: Callable[[], int]) -> Ran:
         """Go on behind such a call: ``concluded`` gives its result, or raises what it has raised."""
@@ -452,9 +453,9 @@ class ProxyWasm:
             shim = None  # the allocator runs inside of something that goes on
         elif shim is not None:
             depth = shim.prepare(context)
-        if not self._calls:
+        if not self.calls:
             self.allowance.spent = 0
-        self._calls += 1
+        self.calls += 1
         record = self.record
         try:
             if record:
@@ -479,8 +480,8 @@ class ProxyWasm:
             if shim is not None:
                 shim.take_note()
             self.current, self.acting = current, acting
-            self._calls -= 1
-            if self._meter is not None and not self._calls:
+            self.calls -= 1
+            if self._meter is not None and not self.calls:
                 self._charge(1 if shim is None else shim.unpaid)
         if record:
             record(Crossing(Direction.VM_RETURNS, callback, () if result is None else (result,)))
@@ -494,7 +495,7 @@ class ProxyWasm:
 
     def lap(self, callbacks: int) -> None:
         """Between callbacks that run in one crossing: let the time pass that those before have taken."""
-        if self._calls == 1:
+        if self.calls == 1:
             self._charge(callbacks)
 
     @property
@@ -509,7 +510,7 @@ class ProxyWasm:
 
     def charge_so_far(self) -> None:
         """Within a call: let the time pass that the guest has taken up to now."""
-        if self._meter is not None and self._calls:
+        if self._meter is not None and self.calls:
             before, self.burnt = self.burnt, self.vm.fuel_used
             self._meter.guest(self.burnt - before)
 
@@ -521,7 +522,7 @@ class ProxyWasm:
 
     def when_idle(self, action: Callable[[], None]) -> None:
         """Do something now, or after the current callback when the module runs."""
-        if self._calls:
+        if self.calls:
             self._after.append(action)
         else:
             action()

@@ -140,11 +140,11 @@ def edit_headers(
 def find_route(configuration: RouteConfiguration, headers: HeaderMap, random: Random) -> Routed:
     """Choose the route for a request.
 
-    As in Envoy, a request that has lost its ``x-forwarded-proto`` matches nothing.
+    As in Envoy, a request whose ``x-forwarded-proto`` is gone or empty matches nothing.
     """
     path = (headers.get(b":path") or b"").decode("utf-8", "surrogateescape")
     host = _virtual_host(configuration, (headers.get(b":authority") or b"").decode("utf-8", "surrogateescape"))
-    if host is None or not path or b"x-forwarded-proto" not in headers:
+    if host is None or not path or not headers.get(b"x-forwarded-proto"):
         return Routed(host)
     for route in host.routes:
         if _matches(route.match, path, headers, random):

@@ -186,8 +186,9 @@ def _written_buffer(scene: Scene) -> tuple[str, ...]:
 
 
 def _edge_buffer(scene: Scene) -> tuple[str, ...]:
-    """The last one shows again what was looked up before: in a stream that is memory which may be gone."""
-    return (const(scene.random.choice([0, 7] if scene.phase.stream else [0, 8])),)
+    """The last one shows again what was looked up before: bodies and messages of a callback before are gone by then."""
+    gone = scene.phase.stream or scene.awaits in ("http_call", "grpc")
+    return (const(scene.random.choice([0, 7 if gone else 8])),)
 
 
 def _stream_type(scene: Scene) -> tuple[str, ...]:

@@ -103,6 +103,9 @@ class Composer:
             yield self._open_stream(), [None]
         arguments = self._arguments(call, scene)
         text = guest.drop(function, *arguments)
+        opens = function in _OPENS and self._awaits == "grpc"
+        if opens:  # a call that is refused leaves no token, and none of an earlier call must stand there
+            yield f"(i32.store {arguments[-1]} {const(0)})", []
         shown = function in _GIVES and class_ is Class.VALID and not quiet
         if shown:
             yield f"(i64.store {const(POINTER)} {long(0)})", []
@@ -113,7 +116,7 @@ class Composer:
             yield guest.drop(function, 0), [(function, Class.EDGE)]
         if on_a_stream:
             yield guest.drop("env.proxy_grpc_cancel", load(TOKEN)), [None]
-        if function in _OPENS and self._awaits == "grpc":
+        if opens:
             yield guest.drop("env.proxy_grpc_cancel", f"(i32.load {arguments[-1]})"), [None]
         if class_ is Class.EDGE:
             yield RESTORE_TAIL, []

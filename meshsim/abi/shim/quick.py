@@ -23,8 +23,8 @@ _PENDING, _CALLS, _CLOCKS, _STEP, _ROOT, _DEPTH = (
 )
 _WALL = LAYOUT["WALL"] // 8
 
-Ride_ = Callable[["Context", "Ride", "Texts", "Rider"], "Ran | None"]
-Finish = Callable[["Context", "Rider"], "Ran | None"]
+RunRide = Callable[["Context", "Ride", "Texts", "Rider"], "Ran | None"]
+RunFinish = Callable[["Context", "Rider"], "Ran | None"]
 
 
 class Texts(Protocol):
@@ -75,12 +75,12 @@ class Quick:
 
         return settle
 
-    def _make_ride(self) -> Ride_:
+    def _make_ride(self) -> RunRide:
         wasm, shim, meter = self._wasm, self.shim, self._wasm.host.meter
         memory, words, longs, has_clock, laps = shim.memory, shim.words, shim.longs, shim.has_clock, shim.has_laps
         bare = shim.bare("ride")
         store, call, arguments, slots, trap = bare
-        prepare, settle = wasm.vm.prepare_bare, self._settle
+        prepare, settle, nobody = wasm.vm.prepare_bare, self._settle, wasm.vm_context
 
         def ride(context: Context, ride: Ride, texts: Texts, rider: Rider) -> Ran | None:
             prepare()
@@ -93,13 +93,13 @@ class Quick:
             if has_clock:
                 longs[_WALL] = meter.wall_ns  # type: ignore[union-attr]  # a clock has a meter
             shim.rider, shim.mounted, shim.hidden = rider, ride.driver, ride.creates
-            wasm.begin_bare(context)
-            store.depth = 1
+            wasm.current = wasm.acting = context
+            wasm.allowance.spent, wasm.calls, store.depth = 0, 1, 1
             try:
                 error = call(*arguments)
             finally:
-                store.depth = 0
-                wasm.end_bare()
+                store.depth = wasm.calls = 0
+                wasm.current = wasm.acting = nobody
             if error or trap[0] or words[_PENDING] or slots[0] != ride.length:
                 return self._look(context, ride.driver, bare, error)
             if laps:
@@ -113,12 +113,12 @@ class Quick:
 
         return ride
 
-    def _make_finish(self) -> Finish:
+    def _make_finish(self) -> RunFinish:
         wasm, shim, meter = self._wasm, self.shim, self._wasm.host.meter
         words, longs, has_clock, laps = shim.words, shim.longs, shim.has_clock, shim.has_laps
         bare = shim.bare("finish")
         store, call, arguments, slots, trap = bare
-        prepare, settle = wasm.vm.prepare_bare, self._settle
+        prepare, settle, nobody = wasm.vm.prepare_bare, self._settle, wasm.vm_context
         all_of_them = len(FINISH.callbacks)
         charged = sum(map(wasm.exports, FINISH.callbacks))
 
@@ -129,13 +129,13 @@ class Quick:
             if has_clock:
                 longs[_WALL] = meter.wall_ns  # type: ignore[union-attr]  # a clock has a meter
             shim.rider, shim.mounted, shim.hidden = rider, FINISH, False
-            wasm.begin_bare(context)
-            store.depth = 1
+            wasm.current = wasm.acting = context
+            wasm.allowance.spent, wasm.calls, store.depth = 0, 1, 1
             try:
                 error = call(*arguments)
             finally:
-                store.depth = 0
-                wasm.end_bare()
+                store.depth = wasm.calls = 0
+                wasm.current = wasm.acting = nobody
             if error or trap[0] or words[_PENDING] or words[_STEP] != all_of_them:
                 return self._look(context, FINISH, bare, error)
             if laps:
