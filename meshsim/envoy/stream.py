@@ -170,7 +170,6 @@ class Stream:
         self._is_grpc = False
         self.request_complete = False
         self.response_headers: HeaderMap | None = None
-        self.response_trailers: HeaderMap | None = None
         self.over = False
         self._routed = routed
         self._route_is_stale = False
@@ -225,6 +224,11 @@ class Stream:
         """The virtual host, which a request can have without a route."""
         return self._routed.host
 
+    @property
+    def response_trailers(self) -> HeaderMap | None:
+        """The response's trailers, whoever made them."""
+        return self.answer.message_trailers
+
     def take_route(self) -> Match | None:
         """Return the route to follow, chosen anew when a filter has changed the request."""
         if self._route_is_stale:
@@ -254,7 +258,6 @@ class Stream:
     def respond_trailers(self, trailers: HeaderMap) -> None:
         """Send a response's trailers through the filters."""
         if not self.over:
-            self.response_trailers = trailers
             self._response_whole = True
             self.answer.receive_trailers(trailers)
 

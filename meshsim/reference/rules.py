@@ -107,7 +107,7 @@ RULES = (
     Rule(
         "words",
         "Envoy's own error lines (why a configuration is refused, a trap): shown when they differ, and a difference "
-        "only on demand; the name of the configuration, uneven blanks and positions in it are masked",
+        "only on demand; the name of the configuration, uneven blanks, protobuf's tag and positions in it are masked",
         "the texts of V8 and of the protobuf library vary on purpose, even between two runs",
         evidence="words",
     ),
@@ -153,6 +153,7 @@ _MASKS = (
 )
 _WORDS = (
     (" ", re.compile(r"[ \t\n]+")),
+    ("goo.gle/debug", re.compile(r"goo\.gle/debug[a-z]+")),
     ("near <position>", re.compile(r"near \d+:\d+ \(offset \d+\)")),
     ("initializing config", re.compile(r"initializing config '.*'")),
 )
@@ -170,7 +171,10 @@ def mask_text(text: str) -> str:
 def mask_words(text: str) -> str:
     """One of Envoy's error lines as it is compared.
 
-    Protobuf puts a random number of blanks into its messages, lest somebody compare them.
+    Protobuf puts a random number of blanks and one of several tags into its messages, lest somebody compare them.
+
+    >>> mask_words("error `goo.gle/debugproto   a: 1`") == mask_words("error `goo.gle/debugstr  a: 1`")
+    True
     """
     return _apply(_WORDS, mask_text(text))
 

@@ -20,6 +20,9 @@ MARK = 99
 
 Call = tuple[str, Class]
 
+#: TCP phases in which a connection can be closed before its time.
+CLOSING = ("new_connection", "downstream_data", "upstream_data")
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -63,7 +66,7 @@ def ends(call: Call, phase: Phase) -> bool:
         case "env.proxy_send_local_response":
             return phase.steers and class_ is not Class.BAD
         case "env.proxy_close_stream":
-            return phase.tcp and class_ is Class.EDGE
+            return phase.name in CLOSING and class_ is Class.EDGE
         case "env.proxy_continue_request" | "env.proxy_continue_response":
             return phase.steers
     return False

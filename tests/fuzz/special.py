@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from meshsim.abi.constants import AbiVersion
-from tests.fuzz.cells import PHASES
+from tests.fuzz.cells import PHASES, Class, versions_of
 from tests.fuzz.guests import NUMBERS, in_stream, prologue
 from tests.fuzz.plans import Plan
-from tests.fuzz.programs import Composer, Programs, ends
+from tests.fuzz.programs import CLOSING, Call, Composer, Programs, ends
 from tests.fuzz.wat import ARMED, CALLED, POINTER, QUEUE, WAITING, Guest, const, lines, load, pairs, store, when
 
 #: Calls of a program that is the reason of its guest, and how many such programs there are, one a request.
@@ -49,13 +49,18 @@ class SpecialGuest:
         """A program for each request."""
         size = 2 * IN_SPECIAL if phase == _RARE else IN_SPECIAL
         calls = self._plan.share(phase, size * SPECIAL_REQUESTS)
-        last = [call for call in calls if ends(call, PHASES[phase])][: SPECIAL_REQUESTS - 1]
         calls = [call for call in calls if not ends(call, PHASES[phase])]
         texts = []
         for i in range(SPECIAL_REQUESTS):
-            mine = calls[i * size : (i + 1) * size] + (last[i - 1 : i] if i else [])
+            mine = calls[i * size : (i + 1) * size] + (self._endings(phase) if i else [])
             texts.append(in_stream(i + 1, self._composer.write(phase, mine)))
         return lines(*texts)
+
+    def _endings(self, phase: str) -> list[Call]:
+        """Close the connection, in one of the phases where that can be done."""
+        close = "env.proxy_close_stream"
+        chosen = CLOSING[self._plan.index % len(CLOSING)]
+        return [(close, Class.EDGE)] if phase == chosen and self._plan.version in versions_of(close) else []
 
     def _resume(self) -> str:
         guest = self._guest
