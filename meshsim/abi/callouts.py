@@ -8,8 +8,9 @@ runs. When a callout fails before it has begun, the host call says so and no ans
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -131,24 +132,36 @@ class Callouts:
         root.http_call_response(token, *sizes)
         self.message = b""
 
-    def show(
-        self,
-        root: Context,
-        *,
-        answer: HttpAnswer | None = None,
-        message: bytes | None = None,
-        initial: HeaderMap | None = None,
-        trailing: HeaderMap | None = None,
-    ) -> None:
-        """Let a root context read what has come, in the callback that follows.
+    def show(self, root: Context, *, answer: HttpAnswer | None = None, message: bytes | None = None) -> None:
+        """Let a root context read an answer, or a gRPC message, in the callback that follows.
 
-        It is gone before anything happens that the module asks for in the callback, as in Envoy.
+        It is gone before anything happens that the module asks for in the callback, as in Envoy; and also when a
+        callback within the callback has ended.
         """
-        self._shown = Shown(root.id, answer, None if message is None else bytearray(message), initial, trailing)
+        self._shown = Shown(root.id, answer, None if message is None else bytearray(message))
         root.wasm.after_call(self._hide)
 
     def _hide(self) -> None:
-        self._shown = None
+        if self._shown is not None:
+            self._shown = replace(self._shown, answer=None, message=None)
+
+    @contextmanager
+    def showing(
+        self, root: Context, *, initial: HeaderMap | None = None, trailing: HeaderMap | None = None
+    ) -> Iterator[None]:
+        """Let a root context read metadata of a gRPC stream, until its callback has returned."""
+        before = self._shown
+        now = before if before is not None and before.root_id == root.id else Shown(root.id)
+        self._shown = replace(
+            now,
+            initial=now.initial if initial is None else initial,
+            trailing=now.trailing if trailing is None else trailing,
+        )
+        try:
+            yield
+        finally:
+            after = self._shown
+            self._shown = None if before is None else replace(before, answer=after.answer, message=after.message)
 
     def shown_to(self, root: Context) -> Shown:
         """Return what a root context can read now."""

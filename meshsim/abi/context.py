@@ -151,12 +151,7 @@ class Context:
         self._notify("proxy_on_queue_ready", self.id, token)
 
     def dns_resolved(self, token: int, addresses: bytes) -> None:
-        """Run ``envoy_on_resolve_dns`` of a root context, which may read the addresses meanwhile.
-
-        It may come within a callback, which goes on as if nothing had been when the module does not want to know.
-        """
-        if not self.wasm.exports("envoy_on_resolve_dns"):
-            return
+        """Run ``envoy_on_resolve_dns`` of a root context, which may read the addresses meanwhile."""
         self.wasm.call_data = addresses
         try:
             self._notify("envoy_on_resolve_dns", self.id, token, len(addresses))

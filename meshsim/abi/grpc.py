@@ -168,14 +168,14 @@ class StreamEvents(_Told):
     def initial_metadata(self, metadata: HeaderMap) -> None:
         """Tell of the first metadata, at once."""
         if self._callouts.is_open(self._token):
-            self._callouts.show(self._root, initial=metadata)
-            self._root.grpc_initial_metadata(self._token, len(metadata.pairs()))
+            with self._callouts.showing(self._root, initial=metadata):
+                self._root.grpc_initial_metadata(self._token, len(metadata.pairs()))
 
     def trailing_metadata(self, metadata: HeaderMap) -> None:
         """Tell of the last metadata, at once."""
         if self._callouts.is_open(self._token):
-            self._callouts.show(self._root, trailing=metadata)
-            self._root.grpc_trailing_metadata(self._token, len(metadata.pairs()))
+            with self._callouts.showing(self._root, trailing=metadata):
+                self._root.grpc_trailing_metadata(self._token, len(metadata.pairs()))
 
 
 def begin(root: Context, request: GrpcRequest, message: bytes | None) -> int | Status:
