@@ -12,8 +12,10 @@ from tests.fuzz.programs import CLOSING, Call, Composer, Programs, ends
 from tests.fuzz.wat import ARMED, CALLED, POINTER, QUEUE, WAITING, Guest, const, lines, load, pairs, store, when
 
 #: Calls of a program that is the reason of its guest, and how many such programs there are, one a request.
-IN_SPECIAL, SPECIAL_REQUESTS = 40, 3
-#: A phase that many connections never see, because a guest has closed them.
+IN_SPECIAL, SPECIAL_REQUESTS = 40, 4
+#: Connections that are closed before their time: the last ones.
+_CLOSED = 2
+#: A phase that these never see.
 _RARE = "upstream_close"
 
 
@@ -52,7 +54,7 @@ class SpecialGuest:
         calls = [call for call in calls if not ends(call, PHASES[phase])]
         texts = []
         for i in range(SPECIAL_REQUESTS):
-            mine = calls[i * size : (i + 1) * size] + (self._endings(phase) if i else [])
+            mine = calls[i * size : (i + 1) * size] + (self._endings(phase) if i >= SPECIAL_REQUESTS - _CLOSED else [])
             texts.append(in_stream(i + 1, self._composer.write(phase, mine)))
         return lines(*texts)
 
