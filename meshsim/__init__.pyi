@@ -1,4 +1,7 @@
 # The flat namespace: what `import meshsim as ms` offers. Read by type checkers, and at run time by lazy-loader.
+from .cost.model import CostModel as CostModel
+from .cost.profile import Profile as Profile
+from .cost.profile import default_profile as default_profile
 from .envoy.answers import Answer as Answer
 from .envoy.batch import BatchFilter as BatchFilter
 from .envoy.batch import BatchResult as BatchResult
@@ -18,10 +21,43 @@ from .errors import MeshsimError as MeshsimError
 from .errors import ModuleError as ModuleError
 from .errors import NotModelled as NotModelled
 from .errors import UnmodelledField as UnmodelledField
+from .figures.latencies import latency_curves as latency_curves
+from .figures.latencies import tail_by_worker as tail_by_worker
+from .figures.load_curve import load_curve as load_curve
+from .figures.mesh_graph import mesh_graph as mesh_graph
+from .figures.pods import memory_stacks as memory_stacks
+from .figures.pods import utilisation as utilisation
+from .lab.lessons.checking import check as check
+from .lab.lessons.lesson import lesson as lesson
+from .mesh.load import ClosedLoop as ClosedLoop
+from .mesh.load import OpenLoop as OpenLoop
+from .mesh.load import Phases as Phases
+from .mesh.load import Trace as Trace
+from .mesh.mesh import Mesh as Mesh
+from .mesh.mesh import WasmFilter as WasmFilter
+from .mesh.network import Link as Link
+from .mesh.network import Network as Network
+from .mesh.network import Tls as Tls
+from .mesh.result import Result as Result
+from .mesh.scenario import Scenario as Scenario
+from .mesh.scenario_loader import load_scenario as load_scenario
+from .mesh.topology import Call as Call
+from .mesh.topology import Retry as Retry
+from .mesh.topology import Service as Service
+from .mesh.topology import Sleep as Sleep
+from .mesh.topology import Together as Together
+from .mesh.topology import Topology as Topology
+from .mesh.topology import Traffic as Traffic
 from .sim import Level as Level
+from .sweeps.sweep import sweep as sweep
 from .wasm import Limits as Limits
 from .wasm import ModuleFacts as ModuleFacts
 from .wasm import parse_module as parse_module
+from .wasm.stepper import Stepper as Stepper
+from .widgets.load_timeline import LoadTimeline as LoadTimeline
+from .widgets.overhead_lab import OverheadLab as OverheadLab
+from .widgets.request_player import RequestPlayer as RequestPlayer
+from .widgets.stack_machine import StackMachine as StackMachine
 
 __version__: str
 __all__: list[str]

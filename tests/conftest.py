@@ -19,8 +19,14 @@ def _envoy() -> object:
     return find_envoy()
 
 
+def _browser() -> object:
+    from tests.browser.programs import find_browser
+
+    return find_browser()
+
+
 #: What a marker needs: a function that raises ReferenceUnavailable, with the remedy, where it is missing.
-NEEDS: dict[str, Callable[[], object]] = {"envoy": _envoy}
+NEEDS: dict[str, Callable[[], object]] = {"envoy": _envoy, "browser": _browser}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -24,8 +24,19 @@ class Direction(Enum):
         return self in (Direction.VM_RETURNS, Direction.HOST_RETURNS)
 
 
+class Content(NamedTuple):
+    """What stood in the guest's memory behind an argument: its first bytes, and its whole size."""
+
+    name: str
+    data: bytes
+    size: int
+
+
 class Crossing(NamedTuple):
     """One crossing of the border: ``values`` are the arguments, or the result when the direction is a return.
+
+    ``contents`` is what stood behind a host call's arguments, and behind its results when it returns; ``plugin`` names
+    whom a callback is for. Neither is part of the trace.
 
     Examples
     --------
@@ -38,6 +49,8 @@ class Crossing(NamedTuple):
     direction: Direction
     function: str
     values: tuple[int | float, ...]
+    contents: tuple[Content, ...] = ()
+    plugin: str = ""
 
     @property
     def text(self) -> str:

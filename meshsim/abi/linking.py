@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshsim.abi.allowance import AllowanceExceeded
 from meshsim.abi.constants import LogLevel, Status
+from meshsim.abi.contents import Contents
 from meshsim.abi.dialect import stands_in
 from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
@@ -18,7 +19,7 @@ from meshsim.abi.signatures import BOARD, ENV, HOST_FUNCTIONS, SLOTS, WASI_MODUL
 from meshsim.abi.traps import within
 from meshsim.abi.wasi import NOTCAPABLE, Wasi
 from meshsim.errors import LinkError, MeshsimError
-from meshsim.wasm import FuncType, HostImport, Relayed
+from meshsim.wasm import FuncType, HostImport, Memory, Relayed
 
 if TYPE_CHECKING:
     from meshsim.abi.proxy_wasm import Code, ProxyWasm
@@ -105,7 +106,7 @@ class Binder:
             return answer
 
         record = self._wasm.record
-        return host_call if record is None else _traced(host_call, f"{ENV}.{name}", record)
+        return host_call if record is None else _traced(self._wasm, host_call, f"{ENV}.{name}", record)
 
 
 def _mismatch(offer: HostFunction, wanted: FuncType) -> str:
@@ -132,7 +133,7 @@ def _bind(wasm: ProxyWasm, call: HostCall, function: HostFunction) -> HostCall:
     call = wasm.allowance.weighed(function.name, call)
     bound = _checked(wasm, call, function.name, len(function.type.params))
     if wasm.record is not None:
-        bound = _traced(bound, f"{function.module}.{function.name}", wasm.record)
+        bound = _traced(wasm, bound, f"{function.module}.{function.name}", wasm.record)
     return bound if host.hand_over is None else _in_turn(wasm, bound, host.hand_over)
 
 
@@ -214,12 +215,19 @@ def _in_turn(wasm: ProxyWasm, call: HostCall, hand_over: Callable[[], None]) -> 
     return host_call
 
 
-def _traced(call: HostCall, name: str, record: Callable[[Event], None]) -> HostCall:
+def _traced(wasm: ProxyWasm, call: HostCall, name: str, record: Callable[[Event], None]) -> HostCall:
+    contents, keep = Contents(name), wasm.allowance.keep
+
     def host_call(*arguments: int) -> int | None:
+        memory: Memory | None = getattr(wasm, "memory", None)  # none yet in a module's start section
         try:
-            record(Crossing(Direction.VM_CALLS_HOST, name, arguments))
+            given = contents.before(memory, arguments) if memory else ()
+            keep(sum(len(content.data) for content in given))
+            record(Crossing(Direction.VM_CALLS_HOST, name, arguments, given))
             result = call(*arguments)
-            record(Crossing(Direction.HOST_RETURNS, name, () if result is None else (int(result),)))
+            got = contents.after(memory, arguments, result) if memory else ()
+            keep(sum(len(content.data) for content in got))
+            record(Crossing(Direction.HOST_RETURNS, name, () if result is None else (int(result),), got))
         except AllowanceExceeded as error:
             if not error.where:
                 within(error, name)

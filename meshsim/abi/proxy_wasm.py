@@ -459,7 +459,8 @@ class ProxyWasm:
         record = self.record
         try:
             if record:
-                record(Crossing(Direction.HOST_CALLS_VM, callback, arguments))
+                plugin = context.plugin.name if context.plugin else ""
+                record(Crossing(Direction.HOST_CALLS_VM, callback, arguments, plugin=plugin))
             result = function(*arguments)
         except GuestTrap as trap:
             if shim is not None:

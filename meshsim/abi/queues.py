@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 from meshsim.abi.allowance import AllowanceExceeded
 
@@ -49,17 +50,19 @@ class SharedQueues:
     """
 
     _tokens: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
+    _next_token: count[int] = field(default_factory=lambda: count(1))
     _queues: dict[int, Queue] = field(default_factory=dict)
     _held_bytes: int = 0
 
     def register(self, vm_id: bytes, name: bytes, consumer: Consumer) -> int:
         """Open a queue, new or not; the caller becomes its consumer."""
-        token = self._tokens.setdefault((vm_id, name), len(self._tokens) + 1)
-        if token in self._queues:
+        token = self._tokens.get((vm_id, name))
+        if token is not None:
             self._queues[token].consumer = consumer
-        else:
-            self._hold(len(name))
-            self._queues[token] = Queue(consumer)
+            return token
+        self._hold(len(name))
+        token = self._tokens[vm_id, name] = next(self._next_token)
+        self._queues[token] = Queue(consumer)
         return token
 
     def resolve(self, vm_id: bytes, name: bytes) -> int | None:
@@ -83,6 +86,13 @@ class SharedQueues:
         message = queue.messages.popleft()
         self._held_bytes -= len(message) + MESSAGE_BYTES
         return message
+
+    def forget(self, vm_id: bytes) -> None:
+        """Erase the queues of a ``vm_id``, when its last VM goes."""
+        for key in [key for key in self._tokens if key[0] == vm_id]:
+            queue = self._queues.pop(self._tokens.pop(key))
+            self._held_bytes -= len(key[1]) + MESSAGE_BYTES
+            self._held_bytes -= sum(len(message) + MESSAGE_BYTES for message in queue.messages)
 
     def _hold(self, size: int) -> None:
         self._held_bytes += size + MESSAGE_BYTES

@@ -60,7 +60,7 @@ class SharedData:
         return Status.OK
 
     def forget(self, vm_id: bytes) -> None:
-        """Erase a name space, when the last base VM with this ``vm_id`` goes."""
+        """Erase a name space, when the last VM with this ``vm_id`` goes."""
         for key in [key for key in self._values if key[0] == vm_id]:
             value, _ = self._values.pop(key)
             self._held_bytes -= len(key[1]) + len(value) + ENTRY_BYTES

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from meshsim.cli import demo, doctor, inspect, replay, validate
+from meshsim.cli import calibrate, demo, doctor, inspect, lab, notebook, replay, run, sweep, validate
 from meshsim.errors import MeshsimError
 
 #: Set to anything, it makes an error show its traceback.
@@ -49,9 +49,14 @@ def _program(
 for _command, _examples in (
     (demo.demo, demo.EXAMPLES),
     (replay.replay, replay.EXAMPLES),
+    (run.run, run.EXAMPLES),
+    (sweep.sweep, sweep.EXAMPLES),
+    (notebook.notebook, notebook.EXAMPLES),
     (inspect.inspect, inspect.EXAMPLES),
     (validate.validate, validate.EXAMPLES),
+    (calibrate.calibrate, calibrate.EXAMPLES),
     (doctor.doctor, doctor.EXAMPLES),
+    (lab.lab, lab.EXAMPLES),
 ):
     app.command(epilog=_examples)(_command)
 

@@ -22,6 +22,7 @@ from meshsim.errors import ReferenceUnavailable
 
 EXAMPLES = examples(
     ("meshsim doctor", "a line for each thing that matters"),
+    ("meshsim doctor --brief", "only what needs care, without the paths of this machine"),
     ("meshsim doctor --json", "the same for a script or a bug report"),
 )
 
@@ -42,15 +43,33 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="A line, and what needs care.")] = False,
+) -> None:
     """Check this machine: Python, wheels, front end, memory, cores, the real Envoy, ports, the cache folder."""
     findings = [finding for check in CHECKS for finding in check()]
     if as_json:
         write_json([asdict(finding) for finding in findings])
+    elif brief:
+        show(in_brief(findings))
     else:
         show(findings)
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(1)
+
+
+def in_brief(findings: list[Finding]) -> list[Finding]:
+    """Return one line for all that is well, and what is not.
+
+    Examples
+    --------
+    >>> in_brief([Finding("Python", "ok", "3.11"), Finding("cores", "ok", "2")])
+    [Finding(name='this machine', status='ok', found='2 of 2 checks are well', remedy='')]
+    """
+    care = [finding for finding in findings if finding.status != "ok"]
+    well = f"{len(findings) - len(care)} of {len(findings)} checks are well"
+    return [Finding("this machine", "ok", well), *care]
 
 
 def show(findings: list[Finding]) -> None:

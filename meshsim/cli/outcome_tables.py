@@ -47,7 +47,7 @@ def show(requests: Sequence[Request], results: Mapping[str, ReplayResult], compa
 
 def show_result(requests: Sequence[Request], result: ReplayResult) -> None:
     """Print the tables of one engine, without those that are empty."""
-    for made in (_responses(requests, result.responses), _lines(result), _counters(result)):
+    for made in (_responses(requests, result.responses), _lines(result), _crashes(result), _counters(result)):
         if made.row_count:
             console().print(made)
 
@@ -82,6 +82,13 @@ def _lines(result: ReplayResult) -> Table:
     made = table("thread", "level", "text", title="log")
     for thread, level, text in (*result.logs, *(line for line in result.other if line[1] in GRAVE)):
         made.add_row(thread, level, printable(text))
+    return made
+
+
+def _crashes(result: ReplayResult) -> Table:
+    made = table("thread", "plugin and what it did", title="here the real Envoy's process would have ended")
+    for thread, text in result.crashes:
+        made.add_row(thread, printable(text))
     return made
 
 

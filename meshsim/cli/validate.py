@@ -1,4 +1,4 @@
-"""``meshsim validate``: whether a bootstrap is right, for the simulator or for the real Envoy."""
+"""``meshsim validate``: whether a bootstrap or a scenario is right, for the simulator or for the real Envoy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meshsim.cli.console import console, examples, printable, read_text, say, table, write_json
+from meshsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from meshsim.envoy.loader import Report
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     ("meshsim validate envoy.yaml", "can the simulator run it?"),
     ("meshsim validate envoy.yaml --on envoy", "does the real Envoy take it?"),
+    ("meshsim validate mesh.yaml", "is this scenario right? every mistake, with its line"),
     ("meshsim validate --fields", "the fields that the simulator models"),
 )
 
@@ -44,19 +46,19 @@ class Judge(StrEnum):
 
 def validate(
     bootstrap: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Envoy's bootstrap.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="Envoy's bootstrap, or a scenario.", show_default=False)
     ] = None,
     on: Annotated[Judge, typer.Option("--on", help="Who says so.")] = Judge.SIM,
     fields: Annotated[bool, typer.Option("--fields", help="List the fields that the simulator models.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a bootstrap; exit status 0: it is right, 2: it is refused, and why."""
+    """Check a bootstrap or a scenario; exit status 0: it is right, 2: it is refused, and why."""
     if fields:
         show_fields(as_json=as_json)
         return
     if bootstrap is None:
         raise typer.BadParameter("name a FILE, or --fields", param_hint="FILE")
-    report = JUDGES[on](bootstrap)
+    report = judge_scenario(bootstrap, on) if is_scenario(bootstrap) else JUDGES[on](bootstrap)
     if as_json:
         write_json({"file": report.file, "on": on.value, "usable": report.usable, "findings": _rows(report)})
     elif report.usable:
@@ -66,6 +68,33 @@ def validate(
         for problem in problems(report):
             print(problem, file=sys.stderr)
         raise typer.Exit(REFUSED)
+
+
+def is_scenario(path: Path) -> bool:
+    """Return whether a file is meant to be a scenario: it says who is in a mesh, which no bootstrap does."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(read_text(path))
+    except yaml.YAMLError:
+        return False
+    return isinstance(value, dict) and "topology" in value and "static_resources" not in value
+
+
+def judge_scenario(path: Path, on: Judge) -> Report:
+    """Return all that is wrong with a scenario."""
+    from meshsim.envoy.loader import Finding, Report
+    from meshsim.mesh.scenario_loader import check_scenario
+
+    if on is Judge.ENVOY:
+        raise ConfigError("is a scenario, which the real Envoy knows nothing of", str(path), "leave out --on")
+    return Report(
+        str(path),
+        tuple(
+            Finding("refused", f"{found.what}; {found.remedy}" if found.remedy else found.what, found.path, found.line)
+            for found in check_scenario(path)
+        ),
+    )
 
 
 def problems(report: Report) -> Iterator[str]:

@@ -10,7 +10,7 @@ from meshsim.cost.profile import Profile, default_profile
 
 @dataclass(frozen=True)
 class CostModel:
-    """A profile's coefficients, as the simulator asks for them.
+    """A profile's coefficients, as the simulator asks for them; none is below 0, as one from a busy machine may be.
 
     Examples
     --------
@@ -23,12 +23,11 @@ class CostModel:
     def base_vm_ns(self, code_bytes: int, first: bool = False) -> int:
         """Time to make a base VM: an isolate, and the module compiled; for a process's ``first``, V8 starts too."""
         isolate = self._ns("isolate_ns") + (self._ns("v8_start_ns") if first else 0)
-        return isolate + round(self.profile["compile_ns_per_byte"] * code_bytes)
+        return isolate + round(self._at_least_0("compile_ns_per_byte") * code_bytes)
 
-    @cached_property
-    def clone_ns(self) -> int:
+    def clone_ns(self, code_bytes: int) -> int:
         """Time to make a clone on a thread."""
-        return self._ns("clone_ns")
+        return round(self._at_least_0("clone_ns") + self._at_least_0("clone_ns_per_byte") * code_bytes)
 
     @cached_property
     def filter_ns(self) -> int:
@@ -58,19 +57,48 @@ class CostModel:
     @cached_property
     def fuel_ns(self) -> float:
         """Time of a unit of fuel."""
-        return self.profile["fuel_ns"]
+        return self._at_least_0("fuel_ns")
 
     def guest_ns(self, fuel: int) -> int:
         """Time of guest code."""
-        return round(self.profile["fuel_ns"] * fuel)
+        return round(self.fuel_ns * fuel)
 
     def module_bytes(self, code_bytes: int) -> int:
         """Memory that V8 takes for a module's code, once a process: its VMs share it."""
-        return round(self.profile["module_bytes_per_code_byte"] * code_bytes)
+        return round(self._at_least_0("module_bytes_per_code_byte") * code_bytes)
 
-    def vm_bytes(self, code_bytes: int) -> int:
-        """Memory that V8 takes for a VM beside its linear memory and the shared code."""
-        return round(self.profile["vm_bytes"] + self.profile["vm_bytes_per_code_byte"] * code_bytes)
+    @cached_property
+    def vm_bytes(self) -> int:
+        """Memory that V8 takes for a VM beside the shared code, with a page or two of linear memory."""
+        return self._ns("vm_bytes")
+
+    @cached_property
+    def native_filter_ns(self) -> int:
+        """Time that a native filter takes for a request: one that changes a header."""
+        return self._ns("native_filter_ns")
+
+    @cached_property
+    def native_change_ns(self) -> int:
+        """Time of each further header that it changes."""
+        return self._ns("native_change_ns")
+
+    @cached_property
+    def lua_filter_ns(self) -> int:
+        """Time of ``envoy_on_request`` in a Lua filter, beside what it does."""
+        return self._ns("lua_filter_ns")
+
+    @cached_property
+    def lua_response_ns(self) -> int:
+        """Time of ``envoy_on_response``, beside what it does."""
+        return self._ns("lua_response_ns")
+
+    @cached_property
+    def lua_call_ns(self) -> int:
+        """Time of a call of Envoy's API out of Lua."""
+        return self._ns("lua_call_ns")
 
     def _ns(self, name: str) -> int:
-        return round(self.profile[name])
+        return round(self._at_least_0(name))
+
+    def _at_least_0(self, name: str) -> float:
+        return max(0.0, self.profile[name])

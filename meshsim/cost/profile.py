@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 
+from meshsim.cost.estimate import Estimate
 from meshsim.errors import ConfigError
 
 Point = tuple[float, float]
@@ -57,6 +58,11 @@ class Profile:
 
     def __getitem__(self, name: str) -> float:
         return self.coefficients[name].value
+
+    def estimate(self, name: str) -> Estimate:
+        """Return a coefficient with its range."""
+        each = self.coefficients[name]
+        return Estimate(each.value, each.low, each.high)
 
     @classmethod
     def from_json(cls, text: str) -> Profile:

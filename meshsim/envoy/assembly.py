@@ -9,6 +9,7 @@ are discovered come behind everything else; one that fails is missing, and Envoy
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meshsim.envoy.config.access_log import AccessLog
@@ -20,7 +21,8 @@ from meshsim.envoy.config.wasm import PluginConfig, Wasm
 from meshsim.envoy.config.wasm_extensions import WasmAccessLog, WasmNetworkFilter, WasmService
 from meshsim.envoy.filters.access_log import Logger
 from meshsim.envoy.listener import Listener, NetworkUse, Proxy
-from meshsim.envoy.manager import Manager
+from meshsim.envoy.manager import FilterUse, Manager
+from meshsim.envoy.natives import NativeFilters
 from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
 from meshsim.envoy.upstream import Address
 from meshsim.errors import ConfigError, NotModelled
@@ -78,8 +80,9 @@ class Assembly:
     def _network_use(self, part: Filter, listener: ListenerConfig, address: Address) -> NetworkUse | None:
         match part.typed_config:
             case HttpConnectionManager() as manager:
+                natives = NativeFilters(self._envoy, manager)
                 loggers = self._loggers(manager.access_log)
-                uses = [(http_filter, self._http_use(http_filter)) for http_filter in manager.http_filters]
+                uses = [(http_filter, self._http_use(http_filter, natives)) for http_filter in manager.http_filters]
                 places = [(uses, i) for i, (found, _) in enumerate(uses) if found.config_discovery]
                 self._envoy.discovery.places += places
                 return Manager(self._envoy, listener, manager, uses, loggers, address)
@@ -89,9 +92,9 @@ class Assembly:
                 return self._use(wasm.config)
         return None
 
-    def _http_use(self, http_filter: HttpFilter) -> PluginUse | None:
+    def _http_use(self, http_filter: HttpFilter, natives: NativeFilters) -> FilterUse | None:
         config = http_filter.typed_config
-        return self._use(config.config) if isinstance(config, Wasm) else None
+        return self._use(config.config) if isinstance(config, Wasm) else natives.use(http_filter)
 
     def discover(self, http_filter: HttpFilter) -> PluginUse | None:
         """Load a plugin that is configured elsewhere; None when that fails, whatever the reason."""
@@ -119,12 +122,18 @@ class Assembly:
             if not self._left:
                 raise Enough
             self._left -= 1
+        code = config.vm_config.code if config.vm_config else None
+        if config.vm_config and code and code.remote:
+            nack = config.vm_config.nack_on_code_cache_miss
+            made = partial(PluginSpec.of, config, environment=self._environment(config))
+            return PluginUse(self._envoy.remote_code.want(made, code.remote, nack=nack, everywhere=everywhere))
         spec = PluginSpec.of(config, self._code(config), self._environment(config))
-        process = self._envoy.process
-        process.plugins.load(spec, self._envoy.main, everywhere=everywhere)
+        self._envoy.process.plugins.load(spec, self._envoy.main, everywhere=everywhere)
         return PluginUse(spec)
 
     def _use_sink(self, config: PluginConfig) -> None:
+        if config.vm_config and config.vm_config.code and config.vm_config.code.remote:
+            raise NotModelled("remote code of a sink of statistics")
         use = self._use(config, everywhere=False)
         if _STATS_CALLBACK in self._envoy.process.plugins.base(use.spec).code.exports:
             raise NotModelled(f"{_STATS_CALLBACK} of a sink of statistics")

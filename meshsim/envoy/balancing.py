@@ -1,7 +1,8 @@
 """Which host of a cluster gets a request.
 
 Only hosts of the first priority are used: without health checks, all of them are healthy. Hosts of one weight take
-turns; with other weights each comes as often as its weight says, by earliest deadline. The two policies that hash send
+turns; with other weights each comes as often as its weight says, by earliest deadline. RANDOM draws one, LEAST_REQUEST
+draws two and takes the less busy; with different weights both are done as if hosts took turns. The two that hash send
 all requests of one hash to one host; their tables are those of Envoy 1.40, entry by entry (``RingHashLoadBalancer``,
 ``MaglevLoadBalancer``), and a request without a hash gets a random one.
 """
@@ -9,17 +10,21 @@ all requests of one hash to one host; their tables are those of Envoy 1.40, entr
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from math import ceil
 from random import Random
+from types import MappingProxyType
 from typing import Protocol
 
 from meshsim.envoy.config.cluster import Cluster, LbEndpoint
 from meshsim.envoy.xxhash import xxh64
 
 Address = tuple[str, int]
+
+NOBODY: Mapping[Address, int] = MappingProxyType({})
+"""No host is busy."""
 
 _RING_SIZE, _RING_LIMIT, _TABLE_SIZE = 1024, 8 << 20, 65_537
 
@@ -54,6 +59,35 @@ class InTurn:
         host = self._hosts[number]
         heapreplace(self._due, (time + 1 / host.weight, number))
         return host.address
+
+
+class ByLot:
+    """Any of them."""
+
+    def __init__(self, hosts: Sequence[Host], random: Random) -> None:
+        self._addresses = [host.address for host in hosts]
+        self._random = random
+
+    def choose(self, hash_value: int | None) -> Address:
+        """Draw a host."""
+        addresses = self._addresses
+        return addresses[self._random.getrandbits(64) % len(addresses)] if len(addresses) > 1 else addresses[0]
+
+
+class LeastBusy:
+    """The less busy of two that are drawn, the first when both are equally busy (``LeastRequestLoadBalancer``).
+
+    ``active`` says how many requests are under way to each host, from all workers.
+    """
+
+    def __init__(self, hosts: Sequence[Host], random: Random, active: Mapping[Address, int]) -> None:
+        self._lot = ByLot(hosts, random)
+        self._active = active
+
+    def choose(self, hash_value: int | None) -> Address:
+        """Draw two hosts, and choose."""
+        first, second = self._lot.choose(None), self._lot.choose(None)
+        return second if self._active.get(second, 0) < self._active.get(first, 0) else first
 
 
 class Ring:
@@ -137,11 +171,18 @@ def _host(endpoint: LbEndpoint, by_name: bool) -> Host | None:
     return Host(address, given if isinstance(given, str) and given else name, endpoint.load_balancing_weight or 1)
 
 
-def balancer_of(config: Cluster, hosts: Sequence[Host], random: Random) -> Balancer | None:
-    """Make what chooses among a cluster's hosts; None without any."""
+def balancer_of(
+    config: Cluster, hosts: Sequence[Host], random: Random, active: Mapping[Address, int] = NOBODY
+) -> Balancer | None:
+    """Make what chooses among a cluster's hosts; None without any. ``active`` counts what is under way to each."""
     if not hosts:
         return None
+    alike = len({host.weight for host in hosts}) == 1
     match config.lb_policy:
+        case "RANDOM" if alike:
+            return ByLot(hosts, random)
+        case "LEAST_REQUEST" if alike:
+            return LeastBusy(hosts, random, active)
         case "RING_HASH":
             ring = config.ring_hash_lb_config
             least = ring.minimum_ring_size if ring and ring.minimum_ring_size is not None else _RING_SIZE

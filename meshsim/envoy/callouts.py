@@ -17,13 +17,21 @@ from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
 
 
 class HttpCallout:
-    """One request of a module's, sent to a cluster."""
+    """One request of a module's or a script's, sent to a cluster; ``forwarded_for`` is the proxy's address, if told."""
 
-    def __init__(self, cluster: Cluster, headers: HeaderMap, now_ns: Callable[[], int], done: Done) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        headers: HeaderMap,
+        now_ns: Callable[[], int],
+        done: Done,
+        forwarded_for: bytes | None = None,
+    ) -> None:
         self._cluster = cluster
         self._headers = headers
         self._now_ns = now_ns
         self._done = done
+        self._forwarded_for = forwarded_for
         self._upstream: Upstream | None = None
         self._answer_headers: HeaderMap | None = None
         self._body = bytearray()
@@ -34,6 +42,9 @@ class HttpCallout:
         """Send it; when it fails at once, :attr:`over` is True afterwards. Envoy's client sends no trailers."""
         headers = self._headers
         headers.put(b"x-envoy-internal", b"true")
+        if self._forwarded_for is not None:
+            before = headers.get(b"x-forwarded-for")
+            headers.put(b"x-forwarded-for", b",".join(filter(None, (before, self._forwarded_for))))
         if timeout_ns:
             headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
         self._upstream = self._cluster.request(self, headers.copy(), not body, timeout_ns)
@@ -84,7 +95,8 @@ class HttpCallout:
             self._done(None)
             return
         self._cluster.count_failure(failure)
-        reply = LocalReply(failure.status, failure.body, failure.details, flag=failure.flag)
+        edit = _tell_overload if failure.overload else None
+        reply = LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag)
         self._answer_headers, body = reply.compose(grpc=is_grpc(self._headers))
         self._body = bytearray(body if self._headers.get(b":method") != b"HEAD" else b"")
         self._finish(None)
@@ -94,3 +106,7 @@ class HttpCallout:
         if not self.over:
             self.over = True
             self._done(HttpAnswer(self._answer_headers, bytes(self._body), trailers))
+
+
+def _tell_overload(headers: HeaderMap) -> None:
+    headers.add(b"x-envoy-overloaded", b"true")

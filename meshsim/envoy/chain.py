@@ -13,6 +13,7 @@ Rules of Envoy's ``FilterManager`` that the tables do not show:
   the buffer on as one piece, whatever the number of pieces it came in. The buffer itself stays: whoever consumes
   data empties it, and a later continue sends it on again, empty.
 - A filter that continues during its own call has its successors called at once, and then stops, if it answers so.
+- A filter may give a body to a message that has none, during its headers: the others see headers that do not end it.
 - Trailers that a filter adds to the last piece of data run after it. In a response they do not when a later filter
   stops at the data, nor in either direction when one has stopped all.
 - A local reply sent by a filter ends the run of the direction that the filter was called in (``aborted``).
@@ -233,15 +234,24 @@ class Chain:
 
     def _headers_from(self, start: int, end: bool) -> None:
         assert self.message is not None
+        adder: Slot | None = None
         for slot in self.slots[start:]:
             slot.saw_end = end
+            kept = self.buffered
             action = self._call(slot.half.headers, self.message, end)
             continued_itself = slot.headers_passed
             slot.state = AFTER_HEADERS[action]
             slot.headers_passed = continued_itself or slot.state is Iteration.CONTINUE
-            if self._stop_here() or continued_itself or slot.state is not Iteration.CONTINUE:
+            if self._stop_here() or continued_itself:
                 return
-        self.sink.headers(self.message, end)
+            if slot.state is not Iteration.CONTINUE:
+                break
+            if end and kept is None and self.buffered is not None:
+                end, adder = False, slot
+        else:
+            self.sink.headers(self.message, end)
+        if adder is not None:
+            self.resume(adder)
 
     def _data_from(self, start: int, data: BodyBuffer, end: bool) -> None:
         if not self.sink.open() or self.aborted:

@@ -6,11 +6,14 @@ connections are refused, as they are on a machine where nothing listens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from meshsim.envoy.account import Account
 from meshsim.envoy.balancing import Balancer, Host, InTurn
+from meshsim.envoy.breakers import Breakers, Resource
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
@@ -18,6 +21,10 @@ from meshsim.envoy.threads import Thread
 from meshsim.envoy.upstream import NO_HOST, Address, ResponseTaker, Upstream, UpstreamFailure
 from meshsim.envoy.wire import Socket
 from meshsim.errors import NotModelled
+
+if TYPE_CHECKING:
+    from meshsim.envoy.outliers import Outliers
+    from meshsim.envoy.witness import Witness
 
 MAX_CONNECTIONS = 1024
 """Connections to a cluster at once, from one worker: where Envoy's circuit breakers begin to hold requests back."""
@@ -37,6 +44,8 @@ class Cluster:
     ``find`` gives what listens at an address, or None; ``keep_trailers`` says whether HTTP/1 trailers are passed on,
     ``http2`` which protocol the hosts speak, ``max_requests`` how many requests a connection serves (0: any number).
     ``response_limits`` bound a response's head, in headers and in bytes. Without a ``balancer``, hosts take turns.
+    ``breakers`` are there when the configuration sets some; ``retries`` bounds those that are under way.
+    ``setup_ns`` says how long a connection to an address takes; without, as long as over the loopback interface.
     """
 
     name: str
@@ -49,27 +58,72 @@ class Cluster:
     max_requests: int = 0
     response_limits: tuple[int, int] = (100, 60 * 1024)
     balancer: Balancer | None = None
+    witness: Witness | None = None
+    setup_ns: Callable[[Address], int] | None = None
+    breakers: Breakers | None = None
+    retries: Resource | None = None
+    outliers: Outliers | None = None
+    _panics: bool = False
+    #: The host of the next request, where that is decided already.
+    pinned: Address | None = None
+    renewed: bool = False
+    #: Requests that are under way to each host, from all workers.
+    active: Counter[Address] = field(default_factory=Counter)
     _pools: dict[Address, Pool] = field(default_factory=dict)
     _open: list[Socket] = field(default_factory=list)
 
     def request(
-        self, taker: ResponseTaker, headers: HeaderMap, end: bool, timeout_ns: int = 0, hash_value: int | None = None
+        self,
+        taker: ResponseTaker,
+        headers: HeaderMap,
+        end: bool,
+        timeout_ns: int = 0,
+        hash_value: int | None = None,
+        account: Account | None = None,
     ) -> Upstream | None:
         """Begin a request; None when it has failed at once.
 
-        The answer must be complete ``timeout_ns`` after the request is; 0 waits for ever.
+        The answer must be complete ``timeout_ns`` after the request is; 0 waits for ever. What it costs is charged to
+        ``account``.
         """
+        if self.witness:
+            taker = self.witness.taker(self.name, taker, headers)
         address = self.next_host(hash_value)
         if address is None:
             taker.upstream_failed(NO_HOST)
             return None
         taker.upstream_chosen(address)
-        return Upstream(self, address, taker, headers, end, timeout_ns)
+        return Upstream(self, address, taker, headers, end, timeout_ns, account)
+
+    def renew(self, hosts: Sequence[Host], balancer: Balancer | None) -> None:
+        """Take other hosts from now on."""
+        self.hosts, self.balancer, self.renewed = [host.address for host in hosts], balancer, True
+        if self.outliers is not None:
+            self.outliers.take_hosts(hosts)
+
+    def use(self, hosts: Sequence[Host], balancer: Balancer | None, *, panics: bool) -> None:
+        """Take those of the hosts that are good; when too few are, all of them in panic."""
+        self.hosts, self.balancer = [host.address for host in hosts], balancer
+        self._panics = panics
+
+    def report(self, address: Address, status: int) -> None:
+        """Take note of how a host has answered a request."""
+        if self.outliers is not None:
+            self.outliers.report(address, status, self.thread.now_ns)
+
+    def turn(self) -> Address | None:
+        """Choose one of several hosts; None for a cluster that always has the same one."""
+        return self.next_host() if len(self.hosts) > 1 or self.renewed else None
 
     def next_host(self, hash_value: int | None = None) -> Address | None:
         """Choose a host; None when there is none."""
+        if self.pinned is not None:
+            pinned, self.pinned = self.pinned, None
+            return pinned
         if self.balancer is None:
             self.balancer = InTurn([Host(address, "") for address in self.hosts]) if self.hosts else None
+        if self._panics:
+            self.stats.add("lb_healthy_panic")
         return self.balancer.choose(hash_value) if self.balancer else None
 
     def count_failure(self, failure: UpstreamFailure) -> None:
@@ -85,7 +139,14 @@ class Cluster:
     def pool(self, address: Address) -> Pool:
         """Return the connections to a host."""
         if address not in self._pools:
-            self._pools[address] = Pool(self.thread, lambda: self.connect(address, http2=self.http2), self.max_requests)
+            setup = self.setup_ns
+            self._pools[address] = Pool(
+                self.thread,
+                lambda: self.connect(address, http2=self.http2),
+                self.max_requests,
+                (lambda: setup(address)) if setup else None,
+                self.breakers,
+            )
         return self._pools[address]
 
     def connect(self, address: Address, *, http2: bool = False) -> Socket | None:

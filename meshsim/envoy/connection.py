@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from meshsim.envoy import codec2
+from meshsim.envoy import codec2, formatter
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import (
     UNREADABLE,
@@ -33,6 +34,10 @@ from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.tracing import Observer
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Wire, body_parts
+from meshsim.envoy.witness import Witness
+
+if TYPE_CHECKING:
+    from meshsim.envoy.express.lane import Lane
 
 _BAD_REQUEST = 400
 #: Refusals behind which a connection ends, whatever the request says: 403 for an upgrade, 426 for HTTP/1.0.
@@ -44,7 +49,7 @@ class ManagerHost:
     """What a connection manager needs of the worker it runs on.
 
     ``route`` chooses a route and ``filters`` makes a stream's filters, as the route has them; ``request_id`` and
-    ``date`` come from seeded streams and virtual time.
+    ``date`` come from seeded streams and virtual time; ``lane`` finds a request's express lane.
     """
 
     thread: Thread
@@ -58,6 +63,8 @@ class ManagerHost:
     forms: ReplyForms | None
     tracing: Observer | None
     hops: HopLog
+    witness: Witness | None = None
+    lane: Callable[[Thread, tuple[Part, ...]], Lane | None] | None = None
 
 
 class ServerConnection:
@@ -101,6 +108,10 @@ class ServerConnection:
             self._unread = self._reader.read(parts)
         finally:
             self._reading = False
+
+    def lane(self, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
+        """Return the lane of a request on this connection; None when it has to come as bytes."""
+        return self._host.lane(thread, request) if self._host.lane else None
 
     @property
     def is_idle(self) -> bool:
@@ -194,6 +205,8 @@ class ServerConnection:
     def _open(self, headers: HeaderMap, end: bool, info: StreamInfo, routed: Routed) -> Stream:
         limit = max(self._host.limit_bytes, (routed.match and routed.match.buffer_limit) or 0)
         stream = self._stream = Stream(self, info, self._host.filters(routed.match), limit, routed)
+        if self._host.witness:
+            self._host.witness.watch(stream)
         stream.request_headers, stream.request_complete = headers, end
         self._note_end(stream, end)
         self._timers = StreamTimers(stream, self._host.thread, StreamLimits.of(self._config, routed.match))
@@ -261,6 +274,8 @@ class ServerConnection:
 
     def replying(self, reply: LocalReply) -> None:
         """A reply of 400 says that the messages on the connection cannot be trusted."""
+        if self._host.witness:
+            self._host.witness.replied(self._stream, reply)
         if reply.status == _BAD_REQUEST and not self._survives_bad_requests:
             self._close_wanted = self._close_wanted or not self._socket.http2
 
@@ -268,6 +283,11 @@ class ServerConnection:
         """Give the form that this connection manager wants of local replies."""
         forms = self._host.forms
         return None if forms is None else lambda headers, body: forms.apply(stream, headers, body)
+
+    def edit_reply(self, stream: Stream, headers: HeaderMap) -> None:
+        """Change the headers of a local reply as the stream's route says."""
+        if stream.route is not None:
+            stream.route.edit_response(headers, formatter.values_of(stream))
 
     def send_data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Write a piece of the response's body."""
@@ -283,6 +303,8 @@ class ServerConnection:
         """Close, or make room for the next stream."""
         info = stream.info
         info.ended_ns = self._host.thread.now_ns
+        if info.account is not None and info.flags:
+            info.account.flags = ",".join(info.flags)
         self._host.hops.add(self._hop(stream))
         if self._timers:
             self._timers.end()

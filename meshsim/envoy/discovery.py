@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from meshsim.envoy.config.bootstrap import Extension
 from meshsim.envoy.config.http import HttpFilter
 from meshsim.envoy.config.sources import Sources
+from meshsim.envoy.filters.native import NativeUse
 from meshsim.envoy.plugins import PluginSpec, PluginUse
 
 if TYPE_CHECKING:
     from meshsim.envoy.process import ThreadHost
 
-HttpUses = list[tuple[HttpFilter, PluginUse | None]]
+HttpUses = list[tuple[HttpFilter, PluginUse | NativeUse | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Discovery:
             if http_filter.config_discovery is None or http_filter.config_discovery.path != path:
                 continue
             fresh = load(http_filter)
+            assert use is None or isinstance(use, PluginUse)
             if fresh is None or (use is not None and fresh.spec.plugin.key == use.spec.plugin.key):
                 continue
             self._hand_out(_Change(uses, place, use, fresh.spec), main, workers)
@@ -75,13 +77,13 @@ class Discovery:
     def _retire(self, change: _Change, hosts: list[ThreadHost]) -> None:
         """All threads have the new plugin: the old one is not wanted any more, unless another place has it too."""
         old = change.finish()
-        if old is None or any(use and use.spec.plugin.key == old.plugin.key for use in self._uses()):
+        if old is None or any(use.spec.plugin.key == old.plugin.key for use in self._uses()):
             return
         for host in hosts:
             host.thread.post_at(partial(host.retire, old), hosts[0].thread.now_ns)
 
-    def _uses(self) -> list[PluginUse | None]:
-        return [uses[place][1] for uses, place in self.places]
+    def _uses(self) -> list[PluginUse]:
+        return [use for uses, place in self.places if isinstance(use := uses[place][1], PluginUse)]
 
 
 @dataclass(slots=True)

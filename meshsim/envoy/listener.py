@@ -57,15 +57,15 @@ class Listener:
         """Make a connection; return the client's end."""
         host = self.envoy.pick_worker(worker)
         near, far = Socket.pair(client, host.thread, http2=http2)
-        info = self._info(host)
+        info = self._info(host, far)
         match self.chain:
             case [Manager() as manager] if not self.loggers:
-                host.connections.append(manager.serve(host, far, info).on_close)
+                host.connections.add(manager.serve(host, far, info).on_close, lambda: near.closed and far.closed)
             case _:
                 self._open(host, far, info, client.now_ns + far.latency_ns)
         return near
 
-    def _info(self, host: ThreadHost) -> Callable[[], StreamInfo]:
+    def _info(self, host: ThreadHost, socket: Socket) -> Callable[[], StreamInfo]:
         connection = self.envoy.next_connection_id()
         source = ("127.0.0.1", 40_000 + connection)
         around = self.envoy.surroundings(host)
@@ -77,6 +77,7 @@ class Listener:
             self.config,
             filter_chain=self.chain_name,
             surroundings=around,
+            account=socket.account,
         )
 
     # -- connections of bytes ---
@@ -88,7 +89,7 @@ class Listener:
         def begin() -> None:
             filters = [network_filter for use in self.chain for network_filter in self._filter(use, host, info)]
             connection = Connection(host.thread, socket, facts, filters, lambda: self._log(connection, host))
-            host.connections.append(lambda: connection.close(CloseType.LOCAL))
+            host.connections.add(lambda: connection.close(CloseType.LOCAL), lambda: connection.is_closed)
             connection.open()
 
         host.thread.post_at(begin, time_ns)

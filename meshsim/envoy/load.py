@@ -58,7 +58,7 @@ class ClosedLoop:
     """A number of users, each with one connection, who together send ``count`` requests.
 
     ``over`` is called when the last answer has come, ``heard`` with every answer; ``lane_of`` gives the lane of the
-    request on a connection.
+    request on a connection, ``pause_ns`` how long a user (by number) waits before a request; without it none does.
     """
 
     request: Request
@@ -68,6 +68,7 @@ class ClosedLoop:
     over: Callable[[], None]
     heard: Heard | None
     lane_of: Callable[[Request, Socket], Lane | None]
+    pause_ns: Callable[[int], int] | None = None
     sent: int = 0
     answered: int = 0
     errors: int = 0
@@ -75,12 +76,14 @@ class ClosedLoop:
     ended_ns: int = 0
     latency: Histogram = field(default_factory=Histogram)
     statuses: Counter[int] = field(default_factory=Counter)
+    _users: list[_User] = field(default_factory=list)
 
     def begin(self, connections: int) -> None:
         """Let the users send their first requests."""
         self.started_ns = self.client.now_ns
-        for _ in range(min(connections, self.count)):
-            self.client.post(_User(self).send)
+        self._users = [_User(self, number) for number in range(min(connections, self.count))]
+        for user in self._users:
+            self.client.post(user.send, user.pause_ns())
 
     def take(self, sent_ns: int, time_ns: int, status: int, *, failed: bool = False) -> None:
         """Take note of an answer that comes at ``time_ns``."""
@@ -91,7 +94,13 @@ class ClosedLoop:
         if time_ns > self.ended_ns:
             self.ended_ns = time_ns
         if self.answered == self.count:
-            self.client.post_at(self.over, self.ended_ns)
+            self.client.post_at(self._end, self.ended_ns)
+
+    def _end(self) -> None:
+        """Close the connections, as ``wrk`` does when it ends."""
+        for user in self._users:
+            user.close()
+        self.over()
 
     def result(self) -> Driven:
         """Return what has come so far."""
@@ -102,16 +111,22 @@ class ClosedLoop:
 class _User:
     """One connection, which is made anew when the proxy has closed it; the caller of a lane."""
 
-    __slots__ = ("_lane", "_load", "_sent_ns", "_socket", "connection")
+    __slots__ = ("_lane", "_load", "_number", "_sent_ns", "_socket", "connection")
 
     #: The proxy's end, once there is one that is no connection of bytes.
     connection: ServerConnection
 
-    def __init__(self, load: ClosedLoop) -> None:
+    def __init__(self, load: ClosedLoop, number: int) -> None:
         self._load = load
+        self._number = number
         self._socket: Socket | None = None
         self._lane: Lane | None = None
         self._sent_ns = 0
+
+    def pause_ns(self) -> int:
+        """Return how long this user waits before the next request."""
+        pause_ns = self._load.pause_ns
+        return pause_ns(self._number) if pause_ns else 0
 
     def send(self) -> None:
         """Send a request, if one is left."""
@@ -126,6 +141,11 @@ class _User:
                 lane.enter(self, self._sent_ns + LOOPBACK_NS)
             else:
                 self._exchange().begin_on(self._socket)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None and not self._socket.closed:
+            self._socket.close()
 
     def _exchange(self) -> Exchange:
         load = self._load
@@ -144,7 +164,7 @@ class _User:
 
     def _heard(self, response: Response) -> None:
         load = self._load
-        load.client.post(self.send, CLIENT_TURN_NS)
+        load.client.post(self.send, CLIENT_TURN_NS + self.pause_ns())
         if load.heard:
             load.heard(response)
         load.take(self._sent_ns, load.client.now_ns, response.status, failed=response.error is not None)
@@ -158,10 +178,10 @@ class _User:
             response = response_of(load.request, passage.response())
             assert response
             load.client.post_at(partial(load.heard, response), time_ns)
-        sent_ns, self._sent_ns = self._sent_ns, time_ns + CLIENT_TURN_NS
+        sent_ns, self._sent_ns = self._sent_ns, time_ns + CLIENT_TURN_NS + self.pause_ns()
         if load.sent < load.count:
             lane = passage.lane
-            if lane.open:
+            if lane.open and load.pause_ns is None:  # after a pause somebody else may be first
                 load.sent += 1
                 lane.enter(self, self._sent_ns + LOOPBACK_NS)
             else:

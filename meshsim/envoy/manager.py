@@ -15,6 +15,7 @@ from meshsim.envoy.connection import ManagerHost, ServerConnection
 from meshsim.envoy.filters.access_log import Logger
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.missing import MissingFilter
+from meshsim.envoy.filters.native import NativeUse
 from meshsim.envoy.filters.router import Router
 from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
 from meshsim.envoy.headers import HeaderMap
@@ -24,15 +25,21 @@ from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed, find_route
 from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.threads import Thread
 from meshsim.envoy.tracing import Observer
 from meshsim.envoy.upstream import Address
-from meshsim.envoy.wire import Wire
+from meshsim.envoy.wire import Part, Wire
+from meshsim.envoy.witness import Witness
 
 if TYPE_CHECKING:
+    from meshsim.envoy.express.lane import Lane
     from meshsim.envoy.proxy import Envoy
 
 _DEFAULT_LIMIT_BYTES = 1 << 20
 
+
+#: A filter of a chain: a plugin, or a filter of Envoy's own.
+FilterUse = PluginUse | NativeUse
 
 #: Makes a plugin's filter for a stream; None when the stream does without.
 WasmFilterMaker = Callable[[PluginUse, ThreadHost], HttpFilter | None]
@@ -40,12 +47,15 @@ WasmFilterMaker = Callable[[PluginUse, ThreadHost], HttpFilter | None]
 
 @dataclass(eq=False, slots=True)
 class Manager:
-    """A connection manager at work; ``uses`` are its filters, ``loggers`` the access loggers that are modelled."""
+    """A connection manager at work; ``uses`` are its filters, ``loggers`` the access loggers that are modelled.
+
+    The router has no use, nor has a filter that was to be discovered and was not.
+    """
 
     envoy: Envoy
     listener: ListenerConfig
     config: HttpConnectionManager
-    uses: list[tuple[HttpFilterConfig, PluginUse | None]]
+    uses: list[tuple[HttpFilterConfig, FilterUse | None]]
     loggers: list[Logger]
     address: Address
 
@@ -68,7 +78,14 @@ class Manager:
             self._forms(),
             self._observer(),
             envoy.hops,
+            Witness.of(envoy.recorder, host.thread),
+            self._lane,
         )
+
+    def _lane(self, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
+        """Find the express lane of a request to this manager's listener."""
+        express, listener = self.envoy.express, self.envoy.listener(self.listener.name)
+        return express.lane(listener, thread, request) if express is not None and listener is not None else None
 
     def _forms(self) -> ReplyForms | None:
         config = self.config.local_reply_config
@@ -97,10 +114,12 @@ class Manager:
                 continue
             if use is None and config.config_discovery is not None:
                 filters.append(MissingFilter())
-            elif use is not None:
+            elif isinstance(use, PluginUse):
                 wasm = wasm_filter(use, host)
                 if wasm is not None:
                     filters.append(wasm)
+            elif use is not None:
+                filters.append(use.on_stream(host))
             elif isinstance(config.typed_config, RouterConfig | None):
                 filters += [logger.on_stream(host) for logger in self.loggers]
                 filters.append(self._router(config.typed_config or RouterConfig(), host))
@@ -127,5 +146,4 @@ class Manager:
 
 def _is_disabled(config: HttpFilterConfig, match: Match | None) -> bool:
     """Whether a filter is left out of a stream: what the route says counts more than the filter's own setting."""
-    override = match.filter_config(config.name) if match else None
-    return config.disabled if override is None else override.disabled
+    return match.is_disabled(config.name, default=config.disabled) if match else config.disabled

@@ -119,6 +119,8 @@ class ReplayResult:
         One for each request, in their order.
     stats : mapping of name to int
         Counters and gauges, read after the last request and before shutdown.
+    crashes : tuple of (thread, text)
+        Only of the simulator: what would have ended the real Envoy's process, which leaves no result then.
 
     Examples
     --------
@@ -133,10 +135,11 @@ class ReplayResult:
     other: tuple[LogLine, ...] = ()
     responses: tuple[Response, ...] = ()
     stats: Mapping[str, int] = field(default_factory=dict)
+    crashes: tuple[Line, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The Replay JSON as plain lists and dicts; stats sorted by name."""
-        return {
+        """The Replay JSON as plain lists and dicts; stats sorted by name, ``crashes`` only where there are any."""
+        out = {
             "ready": self.ready,
             "abi": [list(line) for line in self.abi],
             "logs": [list(line) for line in self.logs],
@@ -144,6 +147,7 @@ class ReplayResult:
             "responses": [response.to_json() for response in self.responses],
             "stats": dict(sorted(self.stats.items())),
         }
+        return {**out, "crashes": [list(line) for line in self.crashes]} if self.crashes else out
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str = "replay") -> ReplayResult:
@@ -162,6 +166,7 @@ class ReplayResult:
                 other=_log_lines(data["other"]),
                 responses=tuple(Response.from_json(response) for response in data["responses"]),
                 stats={str(name): int(value) for name, value in data["stats"].items()},
+                crashes=tuple((str(thread), str(text)) for thread, text in data.get("crashes", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"not Replay JSON ({type(error).__name__}: {error})", where) from error

@@ -112,8 +112,12 @@ def _digest_of_code(code: bytes) -> bytes:
     return sha256(code).digest()
 
 
-class PluginRefused(Exception):
-    """The main thread could not make a plugin; Envoy refuses the configuration."""
+class FilterRefused(Exception):
+    """The main thread could not make a filter; Envoy refuses the configuration in these words."""
+
+
+class PluginRefused(FilterRefused):
+    """The main thread could not make a plugin."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Unable to create Wasm plugin {name}")
@@ -209,6 +213,10 @@ class ThreadPlugin:
             self.root.log()
         finally:
             self._root_host.shown = None
+
+    def note_crash(self, what: str) -> None:
+        """Take note of what would have ended the real Envoy's process."""
+        self._host.note_crash(self.spec, what)
 
     def new_stream_context(self, host: ContextHost) -> Context:
         """Make a stream context, which takes time; :meth:`release` when the stream ends."""
@@ -319,6 +327,10 @@ class PluginTable:
         self.loaded: list[PluginSpec] = []
         #: Keys of plugins that the workers do not have.
         self.main_only: set[str] = set()
+        #: Keys of plugins that stay whatever becomes of them: their code comes too late to refuse them.
+        self.staying: set[str] = set()
+        #: Those of them that no thread has.
+        self.missing: list[PluginSpec] = []
 
     # -- the main thread ---
 
@@ -337,6 +349,10 @@ class PluginTable:
         if everywhere:
             self.main_only.discard(spec.plugin.key)
         main.plugin(spec)
+
+    def go_without(self, spec: PluginSpec) -> None:
+        """Let every thread have no instance of a plugin; the workers say so when they start."""
+        self.missing.append(spec)
 
     def base(self, spec: PluginSpec) -> Base:
         """The base VM of a plugin that is loaded."""
@@ -360,6 +376,7 @@ class PluginTable:
             vm.wasm.fail(FailState.UNABLE_TO_INITIALIZE_CODE, "Failed to initialize Wasm code")
             vm.wasm.close()
         self._process.vm_gone(main, spec.runtime)
+        self._process.vm_id_gone(spec.vm_id)
         return None
 
     def _load_code(self, spec: PluginSpec, main: ThreadHost) -> Code | None:
@@ -430,10 +447,11 @@ class PluginTable:
         self._process.vms.remove(base.vm)
         base.vm.wasm.close()
         self._process.vm_gone(main, base.spec.runtime)
+        self._process.vm_id_gone(base.spec.vm_id)
 
     def _clone(self, base: Base, spec: PluginSpec, host: ThreadHost) -> ProxyWasm:
         self._process.vm_created(host, "Thread-Local", spec.runtime)
-        host.thread.spend(self._process.costs.clone_ns)
+        host.thread.spend(self._process.costs.clone_ns(len(spec.code)))
         wasm = host.new_wasm(base.code, spec)
         wasm.initialize()
         return wasm

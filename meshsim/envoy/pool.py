@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from meshsim.envoy.breakers import Breakers
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import LOOPBACK_NS, Part, Socket
 
@@ -25,6 +26,9 @@ class Waiting(Protocol):
 
     def refused(self) -> None:
         """There is none to be had."""
+
+    def overflowed(self) -> None:
+        """As many wait as may wait."""
 
 
 class _Idle:
@@ -42,11 +46,15 @@ class Pool:
     """The connections of one worker to one host.
 
     ``connect`` gives the near end of a new one, None when refused; each serves ``max_requests``, 0 for any number.
+    ``setup_ns`` says how long it takes to make one; without, as long as over the loopback interface.
     """
 
     thread: Thread
     connect: Callable[[], Socket | None]
     max_requests: int = 0
+    setup_ns: Callable[[], int] | None = None
+    breakers: Breakers | None = None
+    _made: list[Socket] = field(default_factory=list)
     _uses: dict[Socket, int] = field(default_factory=dict)
     _ready: list[Socket] = field(default_factory=list)
     _waiting: deque[Waiting] = field(default_factory=deque)
@@ -58,15 +66,44 @@ class Pool:
         if socket is not None:
             request.connected(socket)
             return
+        if self.breakers and not self.breakers.pending.is_left():
+            self.breakers.stats.add("upstream_rq_pending_overflow")
+            request.overflowed()
+            return
         self._waiting.append(request)
-        if self._connecting < len(self._waiting):
-            self._connecting += 1
-            self.thread.post(self._connect, LOOPBACK_NS)
+        if self.breakers:
+            self.breakers.pending.take()
+        self.connect_more()
+
+    def connect_more(self) -> None:
+        """Begin a connection, when more wait than are begun, and breakers let it be."""
+        if self._connecting >= len(self._waiting):
+            return
+        if self.breakers:
+            if not self._may_connect(self.breakers):
+                return
+            self.breakers.connections.take()
+        self._connecting += 1
+        self.thread.post(self._connect, self.setup_ns() if self.setup_ns else LOOPBACK_NS)
+
+    def _may_connect(self, breakers: Breakers) -> bool:
+        """Whether one more connection is allowed; a host that has none always gets one."""
+        breakers.sweep()
+        if breakers.connections.is_left():
+            return True
+        breakers.stats.add("upstream_cx_overflow")
+        self._made = [socket for socket in self._made if not socket.closed]
+        return not self._connecting and not self._made
 
     def leave(self, request: Waiting) -> None:
         """Wait no more."""
         if request in self._waiting:
             self._waiting.remove(request)
+            self._one_less_waits()
+
+    def _one_less_waits(self) -> None:
+        if self.breakers:
+            self.breakers.pending.give()
 
     def release(self, socket: Socket) -> None:
         """Take a connection back whose exchange is over; one that has served often enough is closed."""
@@ -80,6 +117,16 @@ class Pool:
         self._ready.append(socket)
         if self._waiting:
             self.thread.post(self._serve)
+
+    def promise(self) -> None:
+        """Take note that a connection comes back before this task is over: who waits is served behind it."""
+        if self._waiting:
+            self.thread.post(self._serve)
+
+    def put_back(self, socket: Socket) -> None:
+        """Take a connection back that was not used."""
+        socket.reader = _Idle()
+        self._ready.append(socket)
 
     def take_idle(self) -> Socket | None:
         """Give a connection that is ready and that nobody waits for, if there is one."""
@@ -96,10 +143,16 @@ class Pool:
         self._connecting -= 1
         socket = self.connect()
         if socket is None:
+            if self.breakers:
+                self.breakers.connections.give()
             refused, self._waiting = self._waiting, deque()
             for request in refused:
+                self._one_less_waits()
                 request.refused()
             return
+        if self.breakers:
+            self.breakers.opened(socket)
+            self._made.append(socket)
         socket.reader = _Idle()
         self._ready.append(socket)
         self._serve()
@@ -109,4 +162,5 @@ class Pool:
             socket = self._take_ready()
             if socket is None:
                 return
+            self._one_less_waits()
             self._waiting.popleft().connected(socket)

@@ -26,6 +26,7 @@ from meshsim.envoy.config.core import Node
 from meshsim.envoy.grpc import GrpcCall
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.names import resolve
+from meshsim.envoy.open_connections import OpenConnections
 from meshsim.envoy.plugins import PluginSpec, PluginTable, RootHost, ThreadPlugin, Vm
 from meshsim.envoy.stats import Stats
 from meshsim.envoy.threads import Thread, Timer
@@ -49,6 +50,15 @@ class Failure(NamedTuple):
     thread: str
     time_ns: int
     error: GuestTrap
+
+
+class Crash(NamedTuple):
+    """What would have ended the real Envoy's process: when (virtual ns), on which thread, and which plugin did what."""
+
+    thread: str
+    time_ns: int
+    plugin: str
+    what: str
 
 
 def _ending(limits: Limits) -> Limits:
@@ -82,6 +92,7 @@ class Process:
         self.epoch_ns = epoch_ns
         self.limits = _ending(limits or Limits())
         self.failures: list[Failure] = []
+        self.crashes: list[Crash] = []
         self.stats = Stats()
         self.shared_data = SharedData()
         self.shared_queues = SharedQueues()
@@ -122,12 +133,22 @@ class Process:
         host.report(LogLevel.DEBUG, f"{kind} Wasm created {self.active_vms} now active")
 
     def vm_gone(self, host: ThreadHost, runtime: str) -> None:
-        """Count a VM that ends; with the last one, the counter of those that were created is gone too."""
+        """Count a VM that ends.
+
+        With the last one, the counter of those that were created is gone too, unless a plugin stays that has none.
+        """
         self.active_vms -= 1
         self._count_vms(runtime, -1)
-        if not self.active_vms:
+        if not self.active_vms and not self.plugins.staying:
             self.stats.set(f"wasm.{runtime}.created", 0)
         host.report(LogLevel.DEBUG, f"~Wasm {self.active_vms} remaining active")
+
+    def vm_id_gone(self, vm_id: str) -> None:
+        """Erase what VMs of an id have shared, when none of them is left."""
+        if not any(vm.vm_id == vm_id for vm in self.vms):
+            name = vm_id.encode()
+            self.shared_data.forget(name)
+            self.shared_queues.forget(name)
 
     def _count_vms(self, runtime: str, change: int) -> None:
         self.stats.scope(f"wasm.{runtime}").add("active", change)
@@ -149,8 +170,7 @@ class ThreadHost:
         self._plugins: dict[str, ThreadPlugin | None] = {}
         self._vms: dict[str, Vm] = {}
         self._timers: dict[Context, Timer] = {}
-        #: What cuts each connection, in the order in which they were accepted.
-        self.connections: list[Callable[[], None]] = []
+        self.connections = OpenConnections()
 
     # -- VMs and plugins ---
 
@@ -173,12 +193,28 @@ class ThreadHost:
             by_plugin(trap, spec.plugin)
             failures.append(Failure(self.thread.name, self.thread.now_ns, trap))
 
+    def note_crash(self, spec: PluginSpec, what: str) -> None:
+        """Take note that the real Envoy's process would be over now; this one lives on."""
+        self.process.crashes.append(Crash(self.thread.name, self.thread.now_ns, spec.plugin.name, what))
+
     def load_plugins(self) -> None:
         """Make this thread's instance of every plugin that the main thread has loaded."""
         plugins = self.process.plugins
         for spec in plugins.loaded:
             if spec.plugin.key not in plugins.main_only:
                 self.plugin(spec)
+        for spec in plugins.missing:
+            self.go_without(spec)
+
+    def go_without(self, spec: PluginSpec) -> None:
+        """Have no instance of a plugin."""
+        self._plugins[spec.plugin.key] = None
+        self.report_closed(spec)
+
+    def report_closed(self, spec: PluginSpec) -> None:
+        """Say that a plugin which cannot run will have its streams fail, unless they may do without it."""
+        if not spec.config.fail_open:
+            self.report(LogLevel.CRITICAL, "Plugin configured to fail closed failed to load")
 
     def plugin(self, spec: PluginSpec) -> ThreadPlugin | None:
         """Return this thread's instance of a plugin, made when it is first asked for."""
@@ -240,8 +276,7 @@ class ThreadHost:
 
         Plugins that only the main thread has end behind the others.
         """
-        for cut in reversed(self.connections):
-            cut()
+        self.connections.cut()
         last = self.process.plugins.main_only
         plugins = [plugin for plugin in reversed(self._plugins.values()) if plugin is not None]
         for plugin in sorted(plugins, key=lambda plugin: plugin.spec.plugin.key in last):

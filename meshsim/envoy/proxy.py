@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from time import gmtime, strftime
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from meshsim.abi.dialect import Dialect
 from meshsim.abi.events import Crossing
 from meshsim.cost import CostModel
 from meshsim.envoy.answers import Script
 from meshsim.envoy.assembly import Assembly, Enough, local_address
-from meshsim.envoy.balancing import balancer_of, hosts_of
+from meshsim.envoy.balancing import Balancer, Host, balancer_of, hosts_of
+from meshsim.envoy.breakers import Breakers
 from meshsim.envoy.client import Exchange, parts_of
 from meshsim.envoy.cluster import Cluster, Listening
 from meshsim.envoy.collector import paused_collector
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
+from meshsim.envoy.config.cluster import Thresholds
 from meshsim.envoy.config.refusal import ConfigRefused
 from meshsim.envoy.discovery import Discovered, Discovery
 from meshsim.envoy.hops import HopLog
@@ -26,15 +29,18 @@ from meshsim.envoy.listener import Listener
 from meshsim.envoy.load import ClosedLoop, Driven
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import Response
-from meshsim.envoy.plugins import PluginRefused, Vm
-from meshsim.envoy.process import DEFAULT_EPOCH_NS, Failure, Process, ThreadHost
+from meshsim.envoy.outliers import Outliers
+from meshsim.envoy.plugins import FilterRefused, Vm
+from meshsim.envoy.process import DEFAULT_EPOCH_NS, Crash, Failure, Process, ThreadHost
+from meshsim.envoy.remote_code import RemoteCode
 from meshsim.envoy.request_id import request_id
 from meshsim.envoy.requests import Request
 from meshsim.envoy.scripted import ScriptedUpstream
 from meshsim.envoy.surroundings import Surroundings
 from meshsim.envoy.threads import Task, Thread, Turns
 from meshsim.envoy.upstream import Address
-from meshsim.envoy.wire import Socket
+from meshsim.envoy.wire import LOOPBACK_NS, Socket
+from meshsim.envoy.witness import Answered, Sent, Witness
 from meshsim.errors import ConfigError, MeshsimError
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Engine, Limits, shared_engine
@@ -71,6 +77,19 @@ class VmMemory(NamedTuple):
     v8_bytes: int
 
 
+class Outside(Protocol):
+    """What there is beyond an Envoy's own machine."""
+
+    def find(self, address: Address) -> Listening | None:
+        """Find what listens at an address."""
+
+    def listener_at(self, address: Address) -> Listener | None:
+        """Find the listener of another Envoy at an address."""
+
+    def setup_ns(self, address: Address) -> int:
+        """How long it takes to make a connection to an address, in ns."""
+
+
 class Envoy:
     """A simulated Envoy.
 
@@ -84,6 +103,8 @@ class Envoy:
         Of every random number of the run.
     level : Level
         What is recorded.
+    costs : CostModel, optional
+        What virtual time is charged by: the profile that ships, or another.
     limits : Limits, optional
         How far guests may go: memory, fuel and wall-clock time of a call, what the host keeps for it. By default there
         is no limit of fuel, as Envoy has none, and a guest that does not return within 30 s of real time ends the run
@@ -98,6 +119,9 @@ class Envoy:
     abi : {"envoy", "higress"}
         Whose modules are taken: Envoy's, or also those of Higress, which Envoy itself refuses
         (:mod:`meshsim.abi.dialect`).
+    kernel, streams, outside : optional
+        Of an Envoy among others: the clock that they share, its own random numbers instead of those of ``seed``, and
+        what there is beyond its own machine.
     """
 
     def __init__(
@@ -114,17 +138,23 @@ class Envoy:
         limits: Limits | None = None,
         interleave: Interleave = "callback",
         abi: Dialect | str = Dialect.ENVOY,
+        kernel: Kernel | None = None,
+        streams: Streams | None = None,
+        outside: Outside | None = None,
     ) -> None:
         if interleave not in get_args(Interleave):
             raise MeshsimError(f"interleave: {interleave!r} is none of {', '.join(get_args(Interleave))}")
         self.bootstrap = bootstrap
         self.local_address = local_address
-        self.kernel = Kernel()
+        self.kernel = kernel or Kernel()
         self.recorder = Recorder(level)
+        self._outside = outside
+        #: Deals a connection to one of so many workers; each in turn without.
+        self.deal: Callable[[int], int] | None = None
         self.process = Process(
             self.kernel,
             self.recorder,
-            Streams(seed),
+            streams or Streams(seed),
             costs or CostModel(),
             engine or shared_engine(),
             node=bootstrap.node,
@@ -139,6 +169,7 @@ class Envoy:
         self.network: dict[Address, Listening] = {}
         self.listeners: list[Listener] = []
         self.discovery = Discovery()
+        self.remote_code = RemoteCode(self.main)
         self._surroundings: dict[ThreadHost, Surroundings] = {}
         self.hops = HopLog(self.recorder)
         self._request_ids = self.process.random("request-id")
@@ -146,7 +177,11 @@ class Envoy:
         self._upstreams: dict[str, ScriptedUpstream] = {}
         self._connections = 0
         self._listening = False
+        self._starting = 0
         self._next_worker = 0
+        self._begun = 0
+        #: What it was made from, where :meth:`from_yaml` made it: a path, or the YAML text itself.
+        self.source: str | Path | None = None
 
     # -- for users ---
 
@@ -158,6 +193,7 @@ class Envoy:
         concurrency: int = 1,
         seed: int = 0,
         level: Level = Level.ABI,
+        costs: CostModel | None = None,
         limits: Limits | None = None,
         ignore_unmodelled: bool = False,
         interleave: Interleave = "callback",
@@ -177,8 +213,16 @@ class Envoy:
         else:
             bootstrap = load_bootstrap(source, ignore_unmodelled=ignore_unmodelled)
         envoy = cls(
-            bootstrap, concurrency=concurrency, seed=seed, level=level, limits=limits, interleave=interleave, abi=abi
+            bootstrap,
+            concurrency=concurrency,
+            seed=seed,
+            level=level,
+            costs=costs,
+            limits=limits,
+            interleave=interleave,
+            abi=abi,
         )
+        envoy.source = source
         envoy.start()
         return envoy
 
@@ -214,7 +258,15 @@ class Envoy:
 
     def begin(self, request: Request, done: Callable[[Response], None], *, worker: int | None = None) -> None:
         """Send a request now; ``done`` is called with the reply, when the clock comes to it."""
-        exchange = Exchange(request, self._client, done)
+        number, self._begun = self._begun, self._begun + 1
+        client, recorder = self._client, self.recorder
+
+        def answered(response: Response) -> None:
+            recorder.note(client.now_ns, client.name, Answered(number, response))
+            done(response)
+
+        recorder.note(client.now_ns, client.name, Sent(number, request))
+        exchange = Exchange(request, client, answered)
         connect = self._connector(request, worker)
         self._client.post(lambda: exchange.begin(connect))
 
@@ -225,10 +277,11 @@ class Envoy:
         count: int,
         connections: int = 8,
         heard: Callable[[Response], None] | None = None,
+        pause_ns: Callable[[int], int] | None = None,
     ) -> Driven:
         """Send one request again and again, and run the clock until all are answered.
 
-        Each connection sends its next request as soon as it has an answer, as ``wrk`` does.
+        Each connection sends its next request as soon as it has an answer, as ``wrk`` does, or after a pause.
 
         Parameters
         ----------
@@ -240,6 +293,8 @@ class Envoy:
             How many there are; each is dealt to a worker in turn.
         heard : callable, optional
             Called with every response.
+        pause_ns : callable, optional
+            Gives how long a connection, by its number, waits before each of its requests, in ns.
 
         Raises
         ------
@@ -249,7 +304,7 @@ class Envoy:
         if count < 1 or connections < 1:
             raise ConfigError(f"{count} requests over {connections} connections", remedy="both have to be positive")
         load = ClosedLoop(
-            request, count, self._client, self._connector(request), self.kernel.stop, heard, self._lane_of
+            request, count, self._client, self._connector(request), self.kernel.stop, heard, self._lane_of, pause_ns
         )
         load.begin(connections)
         self.kernel.run()
@@ -304,6 +359,11 @@ class Envoy:
             upstream.follow(script, early=early)
         return upstream
 
+    @property
+    def scripted_upstreams(self) -> tuple[str, ...]:
+        """Names of the clusters that have a scripted upstream."""
+        return tuple(self._upstreams)
+
     def _new_upstream(self, name: str) -> ScriptedUpstream:
         clusters = self.main.clusters
         if name not in clusters:
@@ -332,6 +392,13 @@ class Envoy:
         """Return every trap that failed a VM so far, in order; its error names plugin, VM and callback."""
         return list(self.process.failures)
 
+    def crashes(self) -> list[Crash]:
+        """Return what would have ended the real Envoy's process so far, in order; this one lives on.
+
+        What that is stands in the page on differences.
+        """
+        return list(self.process.crashes)
+
     def stats(self) -> dict[str, int]:
         """Return counters and gauges that are not zero, named as in Envoy's ``/stats``."""
         return self.process.all_stats()
@@ -343,7 +410,7 @@ class Envoy:
     def _memory_of(self, vm: Vm) -> VmMemory:
         costs, code_bytes = self.process.costs, vm.wasm.code.compiled.facts.size_bytes
         shared = costs.module_bytes(code_bytes) if vm.kind == "base" else 0
-        v8_bytes = costs.vm_bytes(code_bytes) + shared
+        v8_bytes = costs.vm_bytes + shared
         return VmMemory(vm.thread, vm.vm_id, vm.kind, code_bytes, vm.wasm.vm.memory.size, v8_bytes)
 
     # -- starting ---
@@ -355,6 +422,7 @@ class Envoy:
 
     def _start(self) -> None:
         self.load_plugins()
+        self._fetch_code()
         starting = list(self.workers)
         for worker in self.workers:
             worker.thread.post_at(partial(self._start_worker, worker, starting.remove), self.main.thread.idle_from_ns)
@@ -363,10 +431,59 @@ class Envoy:
             self.kernel.run(max(worker.thread.idle_from_ns for worker in starting))
         self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
 
+    def launch(self, ready: Callable[[], None], refused: Callable[[ConfigRefused], None] | None = None) -> None:
+        """Begin to start, and let the clock's owner run it; ``ready`` is called when the last worker has started.
+
+        When Envoy refuses the configuration, ``refused`` is called instead.
+
+        Raises
+        ------
+        ConfigRefused
+            From the kernel's run: Envoy refuses the configuration, and there is no ``refused``.
+        """
+        self._starting = len(self.workers)
+
+        def started(worker: ThreadHost) -> None:
+            worker.thread.post(over)
+
+        def over() -> None:
+            self._starting -= 1
+            if not self._starting:
+                ready()
+
+        def load() -> None:
+            try:
+                self._load_on_main(None)
+            except ConfigRefused as error:
+                if refused is None:
+                    raise
+                refused(error)
+            else:
+                self.remote_code.fetch(start_workers)
+
+        def start_workers() -> None:
+            for worker in self.workers:
+                worker.thread.post_at(partial(self._start_worker, worker, started), self.main.thread.now_ns)
+
+        self.main.thread.post(load)
+
+    def _fetch_code(self) -> None:
+        """Wait for the code of plugins that is not here."""
+        waiting = [True]
+        self._run_to_its_end(self.main.thread, lambda: self.remote_code.fetch(waiting.clear))
+        while waiting and self.kernel.step():
+            pass
+        self.kernel.run(self.main.thread.idle_from_ns)
+
     def _start_worker(self, worker: ThreadHost, done: Callable[[ThreadHost], None]) -> None:
         worker.thread.post(self.start_listening)
         worker.load_plugins()
         done(worker)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every worker takes connections."""
+        return self._listening and not self._starting
 
     def start_listening(self) -> None:
         """Take connections from now on."""
@@ -374,22 +491,29 @@ class Envoy:
 
     def load_plugins(self, count: int | None = None) -> None:
         """Load listeners and their plugins on the main thread; only the first ``count`` plugins when it is given."""
-        resources = self.bootstrap.static_resources
-        self.process.cluster_hosts = {cluster.name: len(list(cluster.endpoints())) for cluster in resources.clusters}
-        refused: list[PluginRefused] = []
+        refused: list[ConfigRefused] = []
 
         def load() -> None:
             try:
-                Assembly(self, count).run()
-            except Enough:
-                pass
-            except PluginRefused as error:
+                self._load_on_main(count)
+            except ConfigRefused as error:
                 refused.append(error)
 
         self._run_to_its_end(self.main.thread, load)
         if refused:
+            raise refused[0]
+
+    def _load_on_main(self, count: int | None) -> None:
+        """Load as a task of the main thread."""
+        resources = self.bootstrap.static_resources
+        self.process.cluster_hosts = {cluster.name: len(list(cluster.endpoints())) for cluster in resources.clusters}
+        try:
+            Assembly(self, count).run()
+        except Enough:
+            pass
+        except FilterRefused as error:
             failures = self.process.failures
-            raise ConfigRefused(str(refused[0]), cause=failures[-1].error if failures else None)
+            raise ConfigRefused(str(error), cause=failures[-1].error if failures else None) from None
 
     def discover_again(self, found: Discovered) -> None:
         """Take what a file with extensions holds from now on; streams that are under way keep what they have."""
@@ -416,7 +540,9 @@ class Envoy:
 
     def pick_worker(self, worker: int | None = None) -> ThreadHost:
         """Deal a connection to a worker: the given one, or each in turn."""
-        if worker is None:
+        if worker is None and self.deal is not None:
+            worker = self.deal(len(self.workers))
+        elif worker is None:
             worker = self._next_worker
             self._next_worker = (self._next_worker + 1) % len(self.workers)
         return self.workers[worker]
@@ -428,7 +554,8 @@ class Envoy:
     def _cluster(self, config: ClusterConfig, thread: Thread) -> Cluster:
         hosts = hosts_of(config)
         stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        return Cluster(
+        outliers = self._outliers.get(config.name)
+        cluster = Cluster(
             config.name,
             [host.address for host in hosts],
             thread,
@@ -438,8 +565,68 @@ class Envoy:
             _speaks_http2(config),
             config.requests_per_connection,
             config.response_limits,
-            balancer_of(config, hosts, self.process.random("balancing")),
+            self._balancer(config, hosts),
+            Witness.of(self.recorder, thread),
+            self.setup_ns if self._outside else None,
+            self._breakers[config.name] if config.thresholds is not None else None,
+            self._breakers[config.name].retries,
+            outliers=outliers,
+            active=self._active[config.name],
         )
+        if outliers is not None:
+            outliers.users.append(cluster)
+        return cluster
+
+    @cached_property
+    def _outliers(self) -> dict[str, Outliers]:
+        """The outlier detection by cluster, for all threads together."""
+        return {
+            config.name: Outliers(
+                config,
+                hosts_of(config),
+                self.main.thread,
+                self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}.outlier_detection"),
+                self.process.random("outliers"),
+                partial(self._balancer, config),
+            )
+            for config in self.bootstrap.static_resources.clusters
+            if config.outlier_detection is not None
+        }
+
+    @cached_property
+    def _active(self) -> dict[str, Counter[Address]]:
+        """How many requests are under way to each host of each cluster, from all threads together."""
+        return {config.name: Counter() for config in self.bootstrap.static_resources.clusters}
+
+    @cached_property
+    def _breakers(self) -> dict[str, Breakers]:
+        """The circuit breakers by cluster, for all threads together."""
+        return {config.name: self._new_breakers(config) for config in self.bootstrap.static_resources.clusters}
+
+    def _new_breakers(self, config: ClusterConfig) -> Breakers:
+        stats = self.process.stats
+        counters = stats.scope(f"cluster.{config.alt_stat_name or config.name}")
+        breakers = Breakers(config.thresholds or Thresholds(), counters)
+        if config.thresholds is not None:
+            stats.add_source(breakers.sweep)
+        return breakers
+
+    def set_hosts(self, cluster: str, addresses: Sequence[Address]) -> None:
+        """Say where a cluster's hosts are from now on, as endpoint discovery does.
+
+        Requests under way stay where they are. Lanes are given up where it is not each host's turn.
+        """
+        config = next((each for each in self.bootstrap.static_resources.clusters if each.name == cluster), None)
+        if config is None:
+            return
+        hosts = [Host(address, f"{address[0]}:{address[1]}") for address in addresses]
+        for host in (self.main, *self.workers):
+            host.clusters[cluster].renew(hosts, self._balancer(config, hosts))
+        if config.lb_policy != "ROUND_ROBIN" and self.express is not None:
+            self.express.close()
+
+    def _balancer(self, config: ClusterConfig, hosts: Sequence[Host]) -> Balancer | None:
+        return balancer_of(config, hosts, self.process.random("balancing"), self._active[config.name])
 
     @cached_property
     def _host_names(self) -> Mapping[str, Mapping[Address, str]]:
@@ -454,7 +641,23 @@ class Envoy:
 
         Listeners take connections when the first worker has started.
         """
-        return self.network.get(local_address(address)) if self._listening else None
+        here = self.network.get(local_address(address))
+        if isinstance(here, Listener) and not self._listening:
+            here = None
+        return here if here is not None or self._outside is None else self._outside.find(address)
+
+    def listener_at(self, address: Address) -> Listener | None:
+        """Find the listener at an address, this Envoy's own or another one's; None where something else listens."""
+        here = self.network.get(local_address(address)) if self._listening else None
+        if here is None and self._outside is not None:
+            return self._outside.listener_at(address)
+        return here if isinstance(here, Listener) else None
+
+    def setup_ns(self, address: Address) -> int:
+        """How long it takes to make a connection to an address."""
+        if self._outside is None or local_address(address) in self.network:
+            return LOOPBACK_NS
+        return self._outside.setup_ns(address)
 
     def surroundings(self, host: ThreadHost) -> Surroundings:
         """Return what texts about a worker's streams show of this Envoy."""

@@ -155,4 +155,5 @@ class Replay:
                     other.append((thread, level, text))
         if refused:
             other += refusal_lines(refused, self._origin)
-        return ReplayResult(ready, tuple(abi), tuple(logs), tuple(other), tuple(self._responses), stats)
+        crashes = tuple((crash.thread, f"{crash.plugin}: {crash.what}") for crash in self._envoy.crashes())
+        return ReplayResult(ready, tuple(abi), tuple(logs), tuple(other), tuple(self._responses), stats, crashes)

@@ -17,6 +17,7 @@ from meshsim.envoy.config.matcher import HeaderMatcher
 from meshsim.envoy.config.route import (
     ClusterWeight,
     FilterConfig,
+    OwnConfig,
     RetryPolicy,
     Route,
     RouteAction,
@@ -24,6 +25,7 @@ from meshsim.envoy.config.route import (
     RouteMatch,
     VirtualHost,
 )
+from meshsim.envoy.config.wasm import Wasm
 from meshsim.envoy.headers import HeaderMap
 
 
@@ -50,12 +52,27 @@ class Match:
     cluster: str | None = None
     weighted: ClusterWeight | None = None
 
-    def filter_config(self, name: str) -> FilterConfig | None:
-        """What the most specific level says about a filter."""
-        for level in (self.weighted, self.route, self.host, self.configuration):
-            if level is not None and name in level.typed_per_filter_config:
-                return level.typed_per_filter_config[name]
-        return None
+    def filter_configs(self, name: str) -> list[FilterConfig | OwnConfig]:
+        """What the levels say about a filter, the most specific first."""
+        levels = (self.weighted, self.route, self.host, self.configuration)
+        found = (level.typed_per_filter_config.get(name) for level in levels if level is not None)
+        return [config for config in found if config is not None]
+
+    def is_disabled(self, name: str, *, default: bool) -> bool:
+        """Whether a filter is left out: the most specific level decides, and a configuration wants the filter."""
+        configs = self.filter_configs(name)
+        if not configs:
+            return default
+        return isinstance(configs[0], FilterConfig) and configs[0].disabled
+
+    def own_configs(self, name: str) -> list[OwnConfig]:
+        """What the levels say to a filter in its own words, the most specific first."""
+        found = (config.config if isinstance(config, FilterConfig) else config for config in self.filter_configs(name))
+        return [config for config in found if config is not None and not isinstance(config, Wasm)]
+
+    def own_config(self, name: str) -> OwnConfig | None:
+        """What the most specific level says to a filter."""
+        return next(iter(self.own_configs(name)), None)
 
     @property
     def retry_policy(self) -> RetryPolicy | None:
@@ -185,19 +202,8 @@ def _matches(match: RouteMatch, target: str, headers: HeaderMap, random: Random)
         _path_matches(match, path, target)
         and all(header_matches(condition, headers) for condition in match.headers)
         and _query_matches(match, query)
-        and _share_matches(match, random)
+        and (match.runtime_fraction is None or match.runtime_fraction.default_value.takes(random))
     )
-
-
-_DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
-
-
-def _share_matches(match: RouteMatch, random: Random) -> bool:
-    """Whether a request is in the share that the route takes."""
-    if match.runtime_fraction is None:
-        return True
-    share = match.runtime_fraction.default_value
-    return random.randrange(_DENOMINATORS[share.denominator]) < share.numerator
 
 
 def _path_matches(match: RouteMatch, path: str, target: str) -> bool:

@@ -66,6 +66,14 @@ class Counters:
         """Count."""
         self._values[f"{self._prefix}.{name}"] += amount
 
+    def put(self, name: str, value: int) -> None:
+        """Set a gauge."""
+        self._values[f"{self._prefix}.{name}"] = value
+
+    def value(self, name: str) -> int:
+        """Return a counter or gauge."""
+        return self._values[f"{self._prefix}.{name}"]
+
     def add_status(self, name: str, status: int) -> None:
         """Count a status in its class (``2xx``); a number outside 100 to 599 is in none."""
         if 100 <= status < 600:

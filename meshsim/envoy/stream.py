@@ -10,10 +10,11 @@ order, and are then destroyed, in order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
+from meshsim.envoy.account import Account
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.chain import Chain
 from meshsim.envoy.config.listener import Listener as ListenerConfig
@@ -96,6 +97,9 @@ class Downstream(Protocol):
     def form_of(self, stream: Stream) -> Form | None:
         """Give what changes the form of local replies, if anything does."""
 
+    def edit_reply(self, stream: Stream, headers: HeaderMap) -> None:
+        """Change the headers of a local reply as the stream's route says."""
+
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Take note that a stream is over."""
 
@@ -108,7 +112,7 @@ class StreamInfo:
     """What is known of a stream, for attributes and logs.
 
     Times are virtual ns, and -1 before they come. ``source`` is the client, as far as headers can be believed;
-    ``peer`` the other end of the connection, where that is somebody else.
+    ``peer`` the other end of the connection, where that is somebody else. ``account`` is charged for the request.
     """
 
     started_ns: int
@@ -138,6 +142,8 @@ class StreamInfo:
     surroundings: Surroundings = _NOWHERE
     cluster: str = ""
     filter_state: dict[bytes, bytes] = field(default_factory=dict)
+    dynamic_metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    account: Account | None = None
 
 
 class Stream:
@@ -299,11 +305,20 @@ class Stream:
             self._send_through_filters(reply)
 
     def _compose(self, reply: LocalReply) -> tuple[HeaderMap, bytes]:
-        return reply.compose(grpc=self._is_grpc, form=self.downstream.form_of(self))
+        """Make a reply's headers and body; a route that forwards edits them first, then the reply's own edits come."""
+
+        def edit(headers: HeaderMap) -> None:
+            if self.route is not None and self.route.route.route is not None:
+                self.downstream.edit_reply(self, headers)
+            if reply.edit:
+                reply.edit(headers)
+
+        return replace(reply, edit=edit).compose(grpc=self._is_grpc, form=self.downstream.form_of(self))
 
     def _send_through_filters(self, reply: LocalReply) -> None:
         self._reply_sent = True
         headers, body = self._compose(reply)
+        self.info.code = reply.status
         alone = not body or self.is_head
         self.respond_headers(headers, alone)
         if not alone:

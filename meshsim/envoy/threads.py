@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from typing import Protocol
 
 from meshsim.sim import Kernel
 from meshsim.sim.kernel import Handle
@@ -55,17 +56,33 @@ class Turns:
         self._due.pop(self._random.randrange(len(self._due))).resume()
 
 
+class Meter(Protocol):
+    """Who measures how busy a thread is, and may hold it back."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether :meth:`ready_ns` has to be asked."""
+
+    def ran(self, from_ns: int, until_ns: int) -> None:
+        """Take note of a task that has kept the thread busy."""
+
+    def ready_ns(self, now_ns: int) -> int:
+        """When the thread may go on that would go on now."""
+
+
 @dataclass(slots=True, eq=False)
 class Thread:
     """One event loop.
 
     ``name`` is ``main`` or ``worker_K``. :attr:`now_ns` is the thread's clock: inside a task it runs ahead of the
-    kernel's by what the task has cost so far. ``turns`` are None for a thread whose tasks are atomic.
+    kernel's by what the task has cost so far. ``turns`` are None for a thread whose tasks are atomic. A ``meter`` is
+    told of every task that takes time.
     """
 
     name: str
     kernel: Kernel
     turns: Turns | None = None
+    meter: Meter | None = None
     #: What the running task has cost so far.
     spent_ns: int = 0
     _strand: Strand | None = None
@@ -112,14 +129,25 @@ class Thread:
 
     def due(self, task: Task) -> None:
         """Run a task now, or as soon as the thread has nothing else to do: an event of the kernel."""
+        if self._waiting or self._running:
+            self._waiting.append(task)
+            return
+        meter = self.meter
+        if self.turns is None and self.kernel.now_ns >= self._busy_until_ns and (meter is None or not meter.holds):
+            self._run(task)  # as a rule, and then nothing has to wait
+            return
         self._waiting.append(task)
-        if len(self._waiting) == 1 and not self._running:
-            self._next()
+        self._next()
 
     def _next(self, _: object = None) -> None:
         if self.kernel.now_ns < self._busy_until_ns:
             self.kernel.at(self._busy_until_ns, self._next, None)
             return
+        if self.meter is not None and self.meter.holds:
+            ready_ns = self.meter.ready_ns(self.kernel.now_ns)
+            if ready_ns > self.kernel.now_ns:
+                self.kernel.at(ready_ns, self._next, None)
+                return
         task = self._waiting.popleft()
         self._running = True
         if self.turns is None:
@@ -137,6 +165,8 @@ class Thread:
                 self._at_end.pop(0)()
         finally:
             self._busy_until_ns = self.kernel.now_ns + self.spent_ns
+            if self.meter is not None and self.spent_ns:
+                self.meter.ran(self.kernel.now_ns, self._busy_until_ns)
             self.spent_ns, self._running = 0, False
             if self._waiting:
                 self.kernel.at(self._busy_until_ns, self._next, None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from meshsim.envoy import codec2
+from meshsim.envoy.account import Account
+from meshsim.envoy.breakers import Breakers
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import (
     bodiless_status,
@@ -35,7 +38,7 @@ def _has_stray_framing(head: Head) -> bool:
 class UpstreamFailure:
     """Why there is no answer: the client gets ``status`` and ``body``; ``flag`` is the access log's.
 
-    ``counts`` says whether the cluster counts it as an answer of its own.
+    ``counts`` says whether the cluster counts it as an answer of its own, ``overload`` whether circuit breakers did it.
     """
 
     status: int
@@ -43,6 +46,7 @@ class UpstreamFailure:
     details: str
     flag: str
     counts: bool = True
+    overload: bool = False
 
 
 def _removed(what: str) -> UpstreamFailure:
@@ -62,6 +66,7 @@ REFUSED = replace(
     _reset("remote connection failure", "UF"),
     details="upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
 )
+OVERFLOW = replace(_reset("overflow", "UO"), overload=True)
 CUT = _reset("connection termination", "UC")
 CUT_STREAM = _reset("remote reset", "UR")
 PROTOCOL_ERROR = UpstreamFailure(
@@ -70,6 +75,8 @@ PROTOCOL_ERROR = UpstreamFailure(
     "upstream_reset_before_response_started{protocol_error}",
     "UPE",
 )
+#: What a host counts with that has not answered, or not in time.
+_NO_ANSWER, _TIMED_OUT = 503, 504
 TIMED_OUT = UpstreamFailure(504, b"upstream request timeout", "response_timeout", "UT")
 
 
@@ -91,6 +98,8 @@ class UpstreamCluster(Protocol):
     @property
     def thread(self) -> Thread: ...
     @property
+    def active(self) -> Counter[Address]: ...
+    @property
     def stats(self) -> Counters: ...
     @property
     def keep_trailers(self) -> bool: ...
@@ -98,8 +107,11 @@ class UpstreamCluster(Protocol):
     def http2(self) -> bool: ...
     @property
     def response_limits(self) -> tuple[int, int]: ...
+    @property
+    def breakers(self) -> Breakers | None: ...
     def pool(self, address: Address) -> Pool: ...
     def count_answer(self, status: int) -> None: ...
+    def report(self, address: Address, status: int) -> None: ...
 
 
 class Upstream:
@@ -113,14 +125,20 @@ class Upstream:
         headers: HeaderMap,
         end: bool,
         timeout_ns: int,
+        account: Account | None = None,
     ) -> None:
         self._cluster = cluster
+        self._address = address
+        self._account = account
+        self._address = address
+        self._asked_ns = cluster.thread.now_ns
         self._taker = taker
         self._method = headers.get(b":method")
         self._request_complete = False
         #: When the first and the last byte of the request left, in ns; -1 before.
         self.began_ns = self.sent_ns = -1
         self._over = False
+        self._counted = False
         self._close_after = False
         self._timeout_ns = timeout_ns
         self._deadline: Timer | None = None
@@ -149,7 +167,12 @@ class Upstream:
 
     def _end(self) -> None:
         """Nothing of this exchange matters any more."""
+        if self._socket is not None and not self._over:
+            self._cluster.active[self._address] -= 1
         self._over = True
+        if self._counted and self._cluster.breakers:
+            self._counted = False
+            self._cluster.breakers.requests.give()
         if self._deadline is not None:
             self._deadline.cancel()
 
@@ -178,6 +201,7 @@ class Upstream:
             self._pool.leave(self)
             if self._socket:
                 self._socket.close()
+            self._pool.connect_more()
 
     def _write(self, part: Part) -> None:
         if self._socket:
@@ -189,10 +213,34 @@ class Upstream:
         """Nothing takes connections there."""
         self._fail(REFUSED)
 
+    def overflowed(self) -> None:
+        """Circuit breakers do not let it be."""
+        self._fail(OVERFLOW)
+
+    def _is_one_too_many(self, socket: Socket) -> bool:
+        """Count a request that gets its connection; one that is too many leaves it to others."""
+        breakers = self._cluster.breakers
+        if breakers is None:
+            return False
+        if breakers.requests.is_left():
+            breakers.requests.take()
+            self._counted = True
+            return False
+        breakers.stats.add("upstream_rq_active_overflow")
+        self._pool.put_back(socket)
+        self.overflowed()
+        return True
+
     def connected(self, socket: Socket) -> None:
         """Take a connection, and send what has waited for it."""
+        if self._is_one_too_many(socket):
+            return
         self._socket = socket
+        self._cluster.active[self._address] += 1
         socket.reader = self
+        socket.charge(self._account)
+        if self._account is not None:
+            self._account.network_ns += self._cluster.thread.now_ns - self._asked_ns
         self._cluster.stats.add("upstream_rq_total")
         self._taker.upstream_connected()
         if self._unsendable:
@@ -216,19 +264,29 @@ class Upstream:
 
     def on_close(self) -> None:
         """Take note that the host has closed."""
+        self._pool.connect_more()
         self._fail(CUT_STREAM if self._cluster.http2 else CUT)
 
     def _fail(self, failure: UpstreamFailure) -> None:
         if self._over:
             return
+        if not failure.overload:
+            self._cluster.report(self._address, _TIMED_OUT if failure is TIMED_OUT else _NO_ANSWER)
         self._end()
         self._taker.upstream_failed(failure)
+
+    def timed_out(self) -> None:
+        """Leave, because the answer takes too long."""
+        if not self._over:
+            self._cluster.report(self._address, _TIMED_OUT)
+        self.cancel()
 
     def fail(self, failure: UpstreamFailure) -> None:
         """Give up, and close."""
         self._pool.leave(self)
         if self._socket:
             self._socket.close()
+        self._pool.connect_more()
         self._fail(failure)
 
     def _informational(self, head: Head) -> None:
@@ -241,6 +299,7 @@ class Upstream:
         if not head.is_framed or _has_stray_framing(head) or (not self._cluster.http2 and self._is_too_large(head)):
             self.fail(PROTOCOL_ERROR)
             return
+        self._cluster.report(self._address, head.status)
         self._close_after = not self._cluster.http2 and ends_connection(head)
         if end:
             self._finish()
@@ -269,5 +328,6 @@ class Upstream:
         assert self._socket
         if self._close_after or not self._request_complete:
             self._socket.close()
+            self._pool.connect_more()
         else:
             self._pool.release(self._socket)

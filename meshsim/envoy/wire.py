@@ -8,10 +8,11 @@ last, and what was written and not sent when a stream is cut never leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from meshsim.envoy.account import Account
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap, Pair, as_number
 from meshsim.envoy.threads import Thread
@@ -113,6 +114,25 @@ class Wire(Protocol):
         """Close this end, and tell the other one only when it closes too, or ``delay_ns`` later."""
 
 
+class Way(Protocol):
+    """What lies between two ends, in one direction."""
+
+    def arrival_ns(self, now_ns: int, size_bytes: int) -> int:
+        """When a message of so many bytes arrives that leaves at ``now_ns``."""
+
+
+def size_of(parts: Iterable[Part]) -> int:
+    """Return how many bytes some parts are on the wire, nearly: framing of chunks is left out."""
+    size = 0
+    for part in parts:
+        match part:
+            case Head():
+                size += 16 + len(part.target) + sum(len(name) + len(value) + 4 for name, value in part.headers)
+            case Data():
+                size += len(part.data)
+    return size
+
+
 class Reader(Protocol):
     """Who takes what arrives at one end."""
 
@@ -127,7 +147,9 @@ class Reader(Protocol):
 class Socket:
     """One end of a connection, owned by a thread.
 
-    With ``half_close`` the other end's close is only the end of what it sends; this end may still write.
+    With ``half_close`` the other end's close is only the end of what it sends; this end may still write. What is
+    written here takes ``latency_ns`` to the other end, or as long as ``way`` says. ``account`` is charged for the
+    request under way.
     """
 
     thread: Thread
@@ -137,11 +159,14 @@ class Socket:
     reader: Reader | None = None
     peer: Socket | None = None
     closed: bool = False
+    way: Way | None = None
+    account: Account | None = None
     _out: list[Part] = field(default_factory=list)
     _inbox: list[Part] = field(default_factory=list)
     _flushing: bool = False
     _closing: bool = False
     _told: bool = False
+    _arrived_ns: int = 0
 
     @classmethod
     def pair(cls, client: Thread, server: Thread, *, http2: bool = False) -> tuple[Socket, Socket]:
@@ -149,6 +174,22 @@ class Socket:
         ends = cls(client, http2=http2), cls(server, http2=http2)
         ends[0].peer, ends[1].peer = ends[1], ends[0]
         return ends
+
+    def charge(self, account: Account | None) -> None:
+        """Charge what comes from now on, at both ends, to an account."""
+        self.account = account
+        if self.peer is not None:
+            self.peer.account = account
+
+    def arrival_ns(self, now_ns: int, size_bytes: int) -> int:
+        """When the other end has what leaves at ``now_ns``; nothing overtakes what left before. Charges the account."""
+        if self.way is None:
+            time_ns = now_ns + self.latency_ns
+        else:
+            time_ns = self._arrived_ns = max(self.way.arrival_ns(now_ns, size_bytes), self._arrived_ns)
+        if self.account is not None:
+            self.account.network_ns += time_ns - now_ns
+        return time_ns
 
     def write(self, part: Part) -> None:
         """Write a part; it leaves when the current task is over."""
@@ -202,6 +243,13 @@ class Socket:
             self._closing = True
             self._flush_later()
 
+    def sever(self) -> None:
+        """Close this end because its process is gone: what has not left never does."""
+        if not self.closed:
+            self.closed = self._closing = True
+            self._out.clear()
+            self._flush()
+
     def _flush_later(self) -> None:
         if not self._flushing:
             self._flushing = True
@@ -214,9 +262,15 @@ class Socket:
         closing, self._closing = self._closing and not self._told, False
         self._told = self._told or closing
         peer = self.peer
-        peer.thread.post_at(lambda: peer._arrive(parts, closing), self.thread.now_ns + self.latency_ns)
+        if parts:
+            time_ns = self.arrival_ns(self.thread.now_ns, size_of(parts) if self.way else 0)
+        else:
+            time_ns = max(self.thread.now_ns + self.latency_ns, self._arrived_ns)
+        peer.thread.post_at(lambda: peer._arrive(parts, closing, time_ns), time_ns)
 
-    def _arrive(self, parts: list[Part], closing: bool) -> None:
+    def _arrive(self, parts: list[Part], closing: bool, time_ns: int) -> None:
+        if parts and self.account is not None:
+            self.account.wait_ns += self.thread.now_ns - time_ns
         if self.closed and closing:
             self._tell()
         if self.reader is None or self.closed:

@@ -154,7 +154,15 @@ def refresh(path: Path) -> None:
     notebook: Notebook = _NBFORMAT.read(path, as_version=4)
     execute(notebook, path.parent)
     notebook["metadata"] = {"kernelspec": _KERNEL}
+    leave_stills(notebook)
     path.write_text(dumps(notebook), encoding="utf-8")
+
+
+def leave_stills(notebook: Notebook) -> None:
+    """Take live widgets out of the outputs: without a kernel they are blank, and a reader sees their stills instead."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def dumps(notebook: Notebook) -> str:

@@ -15,6 +15,13 @@ from typing import Any
 
 from meshsim.errors import ModuleError
 from meshsim.wasm import ModuleFacts, parse_module
+from meshsim.wasm.engine import validate
+
+#: What the validator says -> what it often means.
+_REMEDIES = {
+    "values remaining on stack": "a value is left over: is a drop missing, or is there an instruction too many?",
+    "nothing on stack": "a value is missing on the stack: has each call all of its arguments?",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +53,31 @@ class WatModule:
     def __str__(self) -> str:
         return str(self.path)
 
+    def check(self) -> None:
+        """Make sure that it is valid.
+
+        Raises
+        ------
+        ModuleError
+            It is not; says what is wrong, and what that often means.
+        """
+        try:
+            validate(self.wasm)
+        except ModuleError as error:
+            remedy = next((words for part, words in _REMEDIES.items() if part in error.what), "")
+            raise ModuleError(error.what, self.name, remedy) from None
+
     def summary(self) -> str:
-        """What it is, in a line."""
+        """What it is, in a line; in a second one what is wrong with it, if something is."""
         facts = self.facts
         marker = facts.abi_markers[0] if facts.abi_markers else "no ABI marker: Envoy would refuse it"
         imports = ", ".join(item.name for item in facts.imports) or "nothing"
-        return f"{self.name}: {facts.size_bytes:,} bytes, {marker}, asks the host for {imports}"
+        line = f"{self.name}: {facts.size_bytes:,} bytes, {marker}, asks the host for {imports}"
+        try:
+            self.check()
+        except ModuleError as error:
+            return f"{line}\n{error}"
+        return line
 
 
 def compile_wat(text: str, name: str = "module") -> WatModule:

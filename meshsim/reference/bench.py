@@ -13,12 +13,36 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from meshsim.errors import MeshsimError
-from meshsim.reference import specimens
+from meshsim.reference.chains import Filter, bootstrap
 from meshsim.reference.envoy import START_S, find_envoy
 
-_REQUEST = b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n"
+#: How long Envoy may take to compile all modules and become ready, in seconds.
+LOAD_S = 120.0
+
+
+def request(headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> bytes:
+    r"""A request, as it is sent.
+
+    >>> request([("x", "y")])
+    b'GET / HTTP/1.1\r\nhost: example.com\r\nx: y\r\n\r\n'
+    """
+    fields = [("host", "example.com"), *headers, *([("content-length", str(len(body)))] if body else [])]
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return f"{'POST' if body else 'GET'} / HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+#: The least that can be asked for.
+PLAIN = request()
+
+
+class Times(NamedTuple):
+    """CPU time of a process, and time that its threads were ready to run while the core did something else, in ns."""
+
+    ran: int
+    waited: int
 
 
 @dataclass(frozen=True)
@@ -29,14 +53,16 @@ class Running:
     ports: Mapping[str, int]
     log: Path
 
-    def cpu_ns(self) -> int:
-        """CPU time of all threads so far."""
-        return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{self.pid}/task").glob("*/schedstat"))
+    def times(self) -> Times:
+        """What all threads together have had so far."""
+        tasks = (task.read_text().split() for task in Path(f"/proc/{self.pid}/task").glob("*/schedstat"))
+        ran, waited = zip(*((int(ran), int(waited)) for ran, waited, _ in tasks), strict=True)
+        return Times(sum(ran), sum(waited))
 
-    def anonymous_bytes(self) -> int:
-        """Memory that is this process's own: no program text, no files."""
+    def resident_bytes(self) -> int:
+        """Memory that is in use: its own, and the parts of the program that have been touched."""
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return int(status.partition("RssAnon:")[2].split()[0]) << 10
+        return int(status.partition("VmRSS:")[2].split()[0]) << 10
 
 
 class Bench:
@@ -55,11 +81,11 @@ class Bench:
 
     @contextlib.contextmanager
     def envoy(
-        self, chains: Mapping[str, Sequence[Path]], workers: int = 1, log: Sequence[str] = ()
+        self, chains: Mapping[str, Sequence[Filter]], workers: int = 1, log: Sequence[str] = ()
     ) -> Iterator[Running]:
         """Run Envoy on its core, with a listener for each chain; it is gone when the block is left."""
         config, admin, output = (self._folder / name for name in ("envoy.json", "admin", "log"))
-        config.write_text(json.dumps(specimens.bootstrap(chains)), encoding="utf-8")
+        config.write_text(json.dumps(bootstrap(chains)), encoding="utf-8")
         admin.unlink(missing_ok=True)
         command = [self._binary, "-c", str(config), "--admin-address-path", str(admin), "--use-dynamic-base-id"]
         command += ["--concurrency", str(workers), "-l", "warning", *log]
@@ -75,7 +101,7 @@ class Bench:
 
 def _ports(process: subprocess.Popen[bytes], admin: Path, log: Path) -> dict[str, int]:
     """Wait until Envoy is live, and ask for the ports that it took."""
-    end = time.monotonic() + START_S
+    end = time.monotonic() + LOAD_S
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(OSError, http.client.HTTPException):
             address = admin.read_text(encoding="ascii")
@@ -96,12 +122,13 @@ def _ask(address: str, path: str) -> bytes:
 class Load:
     """Keep-alive connections to a listener, each with one request under way."""
 
-    def __init__(self, port: int, connections: int) -> None:
+    def __init__(self, port: int, connections: int, sent: bytes = PLAIN) -> None:
+        self._request = sent
         self._sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
         for each in self._sockets:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             each.settimeout(START_S)
-        self._sockets[0].sendall(_REQUEST)
+        self._sockets[0].sendall(sent)
         self._answer_bytes = len(self._sockets[0].recv(65536))
 
     def run(self, seconds: float) -> int:
@@ -117,7 +144,7 @@ class Load:
         with select.epoll() as poll:
             for descriptor, each in by_descriptor.items():
                 poll.register(descriptor, select.EPOLLIN)
-                each.send(_REQUEST)
+                each.send(self._request)
             while under_way:
                 more = time.monotonic() < end
                 answers = poll.poll(START_S)
@@ -129,7 +156,7 @@ class Load:
                         raise MeshsimError("Envoy gave another answer than before")
                     answered += 1
                     if more:
-                        connection.send(_REQUEST)
+                        connection.send(self._request)
                     else:
                         under_way -= 1
         return answered

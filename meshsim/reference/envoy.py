@@ -113,7 +113,7 @@ def run_envoy(
     binary = find_envoy()
     for _ in range(3):
         with (
-            _termination_as_exit(),
+            termination_as_exit(),
             tempfile.TemporaryDirectory(prefix="meshsim-envoy-") as folder,
             contextlib.ExitStack() as held,
         ):
@@ -322,7 +322,7 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _termination_as_exit() -> Iterator[None]:
+def termination_as_exit() -> Iterator[None]:
     """Let SIGTERM unwind the stack like Ctrl-C does, so that no Envoy is left behind."""
 
     def leave(number: int, frame: FrameType | None) -> None:

@@ -1,9 +1,10 @@
-"""The three measurements that a cost profile comes from, each a round at a time, on fresh processes of the real Envoy.
+"""The four measurements that a cost profile comes from, each a round at a time, on fresh processes of the real Envoy.
 
-The log's time stamps while VMs are made; memory by number of workers; CPU time per request by filter chain. Other
-programs on the machine only ever add, so what is measured often counts by its lower end: spans by the least of some
-starts, chains (which take turns in one process, forwards and backwards) by the lowest decile of many short turns. With
-quartiles of longer turns, differences between chains varied by half from round to round; so, by a tenth or two.
+The log's time stamps while VMs are made; how fast code is when it is new; memory by number of workers; CPU time per
+request by filter chain. Other programs on the machine only ever add, so what is measured often counts by its lower end:
+spans by the least of some starts, chains (which take turns in one process, forwards and backwards) by the lowest decile
+of many short turns. With quartiles of longer turns, differences between chains varied by half from round to round; so,
+by a tenth or two.
 """
 
 from __future__ import annotations
@@ -11,179 +12,148 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import linear_regression, median, quantiles
+from statistics import median, quantiles
+from typing import NamedTuple
 
-from meshsim.cost.profile import Point
-from meshsim.reference import specimens
+from meshsim.reference import chains, specimens, tiers
 from meshsim.reference.bench import Bench, Load
-from meshsim.wasm import Engine, FuncType, Vm
+from meshsim.reference.chains import Filter
+from meshsim.reference.probes import Probe
 
-#: Starts of Envoy whose fastest spans make a round of timelines.
-STARTS = 4
-#: Times that each chain has its turn in a round, and how long it is under load, in seconds.
-PASSES, SLOT_S = 100, 0.01
-#: Seconds until V8 has optimised what a chain runs, and until a process at rest has all its memory.
-WARM_UP_S, SETTLE_S = 0.1, 0.3
-#: Connections: enough that Envoy never waits, so that a slower chain does not change how it batches; and a few.
-MANY, FEW = 64, 8
-#: Bytes of code of the modules on a timeline. The very first one starts V8, the others of no size make VMs.
-SIZES = (0, 0, 0, 0, 1_000, 32_000, 250_000, 1_000_000, 2_000_000)
-#: Memory is measured for these numbers of workers, and for modules of these bytes of code.
-WORKERS, SMALL, LARGE = (1, 2, 4, 8), 0, 2_000_000
-#: Filters of a long chain, each with a VM of its own, as filters from different authors have.
-LENGTH = 8
-#: How often a guest does a thing for a request: a host call as often as guests do; the clock as often as one that
-#: waits on it; code for some 30 microseconds.
-TIMES = {"add": 10, "get": 10, "log": 10, "clock": 100, "hash": 20_000, "copy": 50_000, "calls": 200}
-
-Points = Sequence[Point]
-#: What a round gave: points by coefficient and by what they were measured on.
-Round = Mapping[str, Mapping[str, Points]]
-
-_LOG = ("--component-log-level", "wasm:trace", "--log-format", "@@%E%f|%t|%v")
+#: How long each chain is under load in its turn, in seconds.
+SLOT_S = 0.01
+#: Seconds until a chain's caches are warm, and until a process at rest has all its memory.
+WARM_UP_S, SETTLE_S = 0.05, 0.3
+#: What the logs of a start are written with: time in microseconds, thread, text.
+LOG = ("--component-log-level", "wasm:trace", "--log-format", "@@%E%f|%t|%v")
 _LINE = re.compile(r"@@(\d+)\|(\d+)\|(.*)")
+_CONFIGURED = "[host<-vm] proxy_on_configure return: 1"
+
+#: Is told after each step, so that somebody can show how far it is.
+Tick = Callable[[], None]
 
 
-def slope(points: Points) -> float:
-    """Least squares through the points, or through the origin when there is one only.
+class Loading(NamedTuple):
+    """What one plugin took to load, in ns.
 
-    >>> slope([(8, 1000.0)]), slope([(0, 10.0), (2, 14.0), (4, 18.0)])
-    (125.0, 2.0)
+    ``base`` ends with the isolate of its canary. Of the worker that clones it: ``isolate``; ``clone``, which is that
+    and linking; ``configure``, the first calls of two empty callbacks. None where another thread hides it.
     """
-    if len(points) == 1:
-        return points[0][1] / points[0][0]
-    return linear_regression(*zip(*points, strict=True)).slope
+
+    base: int
+    isolate: int | None
+    clone: int | None
+    configure: int
 
 
-def timelines(bench: Bench) -> Iterator[Round]:
-    """Make VMs in fresh processes."""
-    modules = [bench.module(f"padded{seed}", specimens.padded(size, seed)) for seed, size in enumerate(SIZES)]
-    sizes = [path.stat().st_size for path in modules]
-    tiny = sizes.count(sizes[0])
-    while True:
-        starts = []
-        for _ in range(STARTS):
-            with bench.envoy({"all": modules}, log=_LOG) as envoy:
-                time.sleep(SETTLE_S)
-            starts.append(spans(envoy.log.read_text(encoding="utf-8")))
-        bases, isolates, clones = (
-            [min(each) for each in zip(*kind, strict=True)] for kind in zip(*starts, strict=True)
-        )
-        base, isolate, clone = median(bases[1:tiny]), median(isolates[: tiny - 1]), median(clones[: tiny - 1])
-        yield {
-            "v8_start_ns": {"first VM": [(1, bases[0] - base)]},
-            "isolate_ns": {"tiny module": [(1, base - isolate)]},
-            "compile_ns_per_byte": {"arithmetic": list(zip(sizes[tiny:], bases[tiny:], strict=True))},
-            "clone_ns": {"tiny module": [(1, clone)]},
-        }
+def loading(bench: Bench, modules: Sequence[Path], starts: int, tick: Tick) -> list[Loading]:
+    """Start Envoy with plugins, one after the other, several times; the least of each span."""
+    seen = []
+    for _ in range(starts):
+        with bench.envoy({"all": [chains.wasm(path) for path in modules]}, log=LOG) as envoy:
+            time.sleep(SETTLE_S)
+            seen.append(spans(envoy.log.read_text(encoding="utf-8")))
+        tick()
+    return [_fastest(each) for each in zip(*seen, strict=True)]
 
 
-def spans(log: str) -> tuple[list[int], list[int], list[int]]:
-    """Read from the log of one worker what VMs took, in ns: base VMs; isolates; clones, from the second one on.
+def spans(log: str) -> list[Loading]:
+    """Read from the log of one worker what plugins took.
 
-    A base VM's span ends with the isolate of its canary. The worker shows how long an isolate takes: it makes one
-    between the end of one plugin's start and the line of the next plugin's clone, whose first callback ends the clone.
+    The worker shows how long an isolate takes: it makes one between the end of one plugin's start and the line of the
+    next plugin's clone, whose first callback ends the clone. The first plugin's cannot be seen.
     """
     lines = [(1000 * int(at), thread, text) for at, thread, text in _LINE.findall(log)]
     main = [(at, text) for at, thread, text in lines if thread == lines[0][1]]
     worker = [(at, text) for at, thread, text in lines if thread != lines[0][1]]
     bases = [after - at for (at, text), (after, _) in pairwise(main) if text.startswith("Base Wasm created")]
-    made = [
-        (created - at, linked - at)
-        for (at, text), (created, _), (linked, _) in zip(worker, worker[1:], worker[2:], strict=False)
-        if text == "[host<-vm] proxy_on_configure return: 1"
-    ]
-    return bases, [isolate for isolate, _ in made], [clone for _, clone in made]
+    created = [index for index, (_, text) in enumerate(worker) if text.startswith("Thread-Local Wasm created")]
+    found = []
+    for base, start in zip(bases, created, strict=True):
+        entered = worker[start + 1][0]
+        configured = next(at for at, text in worker[start:] if text == _CONFIGURED)
+        before = worker[start - 1][0] if start else None
+        isolate, clone = (at - before if before else None for at in (worker[start][0], entered))
+        found.append(Loading(base, isolate, clone, configured - entered))
+    return found
 
 
-def memories(bench: Bench) -> Iterator[Round]:
-    """Weigh processes without Wasm, with a small and with a large module, each with several numbers of workers."""
-    modules = {size: bench.module(f"weighed{size}", specimens.padded(size, size)) for size in (SMALL, LARGE)}
-    while True:
-        without = [_weight(bench, [], workers) for workers in WORKERS]
-        lines = {}
-        for path in modules.values():
-            added = [_weight(bench, [path], n) - none for n, none in zip(WORKERS, without, strict=True)]
-            lines[path.stat().st_size] = list(zip(WORKERS, added, strict=True))
-        fits = {size: linear_regression(*zip(*points, strict=True)) for size, points in lines.items()}
-        yield {
-            "vm_bytes": {"tiny module": lines[min(lines)]},
-            "vm_bytes_per_code_byte": {"arithmetic": [(size, fit.slope) for size, fit in fits.items()]},
-            "module_bytes_per_code_byte": {"arithmetic": [(size, fit.intercept) for size, fit in fits.items()]},
-        }
-
-
-def loads(bench: Bench) -> Iterator[Round]:
-    """Send requests through filter chains of fresh processes."""
-    empties = {"bare": ["request_headers"], "all": list(specimens.CALLBACKS)}
-    guests = {name: specimens.empty(callbacks) for name, callbacks in empties.items()}
-    guests |= {call: specimens.calling(call, TIMES[call]) for call in specimens.HOST_CALLS}
-    guests |= {code: specimens.running(code, TIMES[code]) for code in specimens.CODE}
-    chains: dict[str, list[Path]] = {"none": []}
-    chains |= {name: [bench.module(name, data)] for name, data in guests.items()}
-    for name, callbacks in empties.items():
-        modules = (specimens.empty(callbacks, seed) for seed in range(LENGTH))
-        chains[f"{name} chain"] = [bench.module(f"{name}{seed}", module) for seed, module in enumerate(modules)]
-    fuels = {name: fuel(guests[name]) for name in ("bare", *specimens.CODE)}
-    while True:
-        with bench.envoy(chains) as envoy, contextlib.ExitStack() as closing:
-            open_loads = {name: Load(envoy.ports[name], MANY) for name in chains}
-            open_loads["few"] = Load(envoy.ports["none"], FEW)
-            for load in open_loads.values():
-                closing.callback(load.close)
-                load.run(WARM_UP_S)
-            cpu = _cpu_per_request(envoy.cpu_ns, open_loads)
-        yield requests(cpu, fuels)
-
-
-def requests(cpu: Mapping[str, float], fuels: Mapping[str, int]) -> Round:
-    """What requests cost, from the CPU time in ns of a request by chain, and the fuel of those that run code."""
-    callbacks: dict[str, Points] = {
-        kind: [(filters, cpu[f"bare{chain}"]), (filters * len(specimens.CALLBACKS), cpu[f"all{chain}"])]
-        for kind, chain, filters in (("a filter alone", "", 1), ("a chain", " chain", LENGTH))
-    }
-    calls: dict[str, Points] = {call: [(0, cpu["bare"]), (TIMES[call], cpu[call])] for call in specimens.HOST_CALLS}
-    return {
-        "request_ns": {"direct response": [(1, cpu["few"])]},
-        "filter_ns": {
-            kind: [(0, cpu["none"]), (filters, with_callback - filters * slope(points))]
-            for kind, points in callbacks.items()
-            for filters, with_callback in points[:1]
-        },
-        "callback_ns": callbacks,
-        "clock_read_ns": {"clock": calls.pop("clock")},
-        "host_call_ns": calls,
-        "fuel_ns": {code: [(fuels["bare"], cpu["bare"]), (fuels[code], cpu[code])] for code in specimens.CODE},
-    }
-
-
-def fuel(guest: bytes) -> int:
-    """Fuel of a request in a guest without host calls.
-
-    >>> fuel(specimens.empty(["request_headers"])) < 5
-    True
-    """
-    vm = Vm(Engine().compile(guest), {})
-    on_request_headers = vm.function("proxy_on_request_headers", FuncType("iii", "i"))
-    assert on_request_headers is not None
-    on_request_headers(2, 0, 1)
-    return vm.fuel_used
-
-
-def _weight(bench: Bench, chain: Sequence[Path], workers: int) -> int:
-    with bench.envoy({"all": chain}, workers) as envoy:
+def first_calls(bench: Bench, tick: Tick) -> Mapping[int, int]:
+    """What a call takes when it is the first, the tenth...: :func:`~meshsim.reference.tiers.call_times`."""
+    with bench.envoy({"all": [chains.wasm(bench.module("marking", tiers.marking()))]}) as envoy:
         time.sleep(SETTLE_S)
-        return envoy.anonymous_bytes()
+        tick()
+        return tiers.call_times(envoy.log.read_text(encoding="utf-8"))
 
 
-def _cpu_per_request(cpu_ns: Callable[[], int], open_loads: Mapping[str, Load]) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in open_loads}
-    for turn in range(PASSES):
-        for name in list(open_loads)[:: -1 if turn % 2 else 1]:
-            before = cpu_ns()
-            answered = open_loads[name].run(SLOT_S)
-            times[name].append((cpu_ns() - before) / answered)
-    return {name: quantiles(each, n=10, method="inclusive")[0] for name, each in times.items()}
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """A process that is weighed at rest."""
+
+    filters: tuple[Filter, ...]
+    workers: int
+
+
+def weigh(bench: Bench, what: Weighing) -> int:
+    """Resident memory of a process at rest, in bytes."""
+    with bench.envoy({"all": what.filters}, what.workers) as envoy:
+        time.sleep(SETTLE_S)
+        return envoy.resident_bytes()
+
+
+class Loads(NamedTuple):
+    """CPU time of Envoy for a request of each probe, in ns.
+
+    ``disturbed`` is the part of the time that Envoy wanted to run and another program had its core.
+    """
+
+    cpu: Mapping[str, float]
+    disturbed: float
+
+
+def cpu_per_request(bench: Bench, probes: Mapping[str, Probe], passes: int, tick: Tick) -> Loads:
+    """Put probes under load in turn, all in one fresh process."""
+    listeners: dict[tuple[int, ...], str] = {(): "none"}  # probes of the same filters share one
+    home = {name: listeners.setdefault(tuple(map(id, each.filters)), name) for name, each in probes.items()}
+    filters = {name: probes[name].filters for name in listeners.values() if name != "none"} | {"none": ()}
+    times: dict[str, list[float]] = {name: [] for name in probes}
+    with bench.envoy(filters) as envoy, contextlib.ExitStack() as closing:
+        loads = {name: Load(envoy.ports[home[name]], each.connections, each.sent) for name, each in probes.items()}
+        for load in loads.values():
+            closing.callback(load.close)
+            load.run(WARM_UP_S)
+        for turn in range(passes):
+            for name in list(loads)[:: -1 if turn % 2 else 1]:
+                before = envoy.times()
+                answered = loads[name].run(SLOT_S)
+                times[name].append((envoy.times().ran - before.ran) / answered)
+            tick()
+        ran, waited = envoy.times()
+    cpu = {name: quantiles(each, n=10, method="inclusive")[0] for name, each in times.items()}
+    return Loads(cpu, waited / (ran + waited))
+
+
+def padded(bench: Bench, sizes: Sequence[int], seed: int) -> list[Path]:
+    """Fillers of these sizes, no two alike."""
+    return [
+        bench.module(f"filler{seed}-{index}", specimens.filler(size, 1000 * seed + index))
+        for index, size in enumerate(sizes)
+    ]
+
+
+def middle(values: Sequence[int | None]) -> float:
+    """The median of those that are there."""
+    return median(each for each in values if each is not None)
+
+
+def _fastest(seen: Sequence[Loading]) -> Loading:
+    base, isolate, clone, configure = zip(*seen, strict=True)
+    return Loading(min(base), _least(isolate), _least(clone), min(configure))
+
+
+def _least(values: Sequence[int | None]) -> int | None:
+    return min((each for each in values if each is not None), default=None)

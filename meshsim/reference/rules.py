@@ -100,8 +100,10 @@ RULES = (
     Rule(
         "stats",
         "the non-zero ones of wasm.* and wasmcustom.*; of the bootstrap's own prefixes "
-        "http.<prefix>.{downstream_rq_*xx,rq_total,rq_direct_response,no_route}; of its own clusters "
-        "cluster.<name>.{upstream_rq_total,completed,*xx,timeout,retry}",
+        "http.<prefix>.{downstream_rq_*xx,rq_total,rq_direct_response,no_route}, and all of their filters "
+        "(http.<prefix>.{lua,fault}.*, <prefix>.http_local_rate_limit.*); of its own clusters "
+        "cluster.<name>.{upstream_rq_total,completed,*xx,timeout,retry,*overflow}, "
+        "cluster.<name>.{circuit_breakers.*_open,outlier_detection.ejections_*}",
         "hundreds of other counters tell about connections and bytes, which are not modelled",
     ),
     Rule(
@@ -231,12 +233,25 @@ class Scope:
     def _covers(self, name: str) -> bool:
         if name.startswith(("wasm.", "wasmcustom.")):
             return True
-        owner, _, counter = name.rpartition(".")
-        kind, _, rest = owner.partition(".")
-        if kind == "http":
-            return rest in self.prefixes and _HTTP.fullmatch(counter) is not None
-        return kind == "cluster" and rest in self.clusters and _CLUSTER.fullmatch(counter) is not None
+        return (
+            _is_below(name, "http.", self.prefixes, _HTTP)
+            or _is_below(name, "", self.prefixes, _RATE_LIMIT)
+            or _is_below(name, "cluster.", self.clusters, _CLUSTER)
+        )
 
 
-_HTTP = re.compile(r"downstream_rq_\dxx|rq_total|rq_direct_response|no_route")
-_CLUSTER = re.compile(r"upstream_rq_(?:total|completed|\dxx|timeout|retry)")
+def _is_below(name: str, root: str, owners: frozenset[str], counters: re.Pattern[str]) -> bool:
+    """Whether a counter is one of those that count, of one of these owners; owners' names may have dots."""
+    if not name.startswith(root):
+        return False
+    path = name.removeprefix(root)
+    dots = (place for place, letter in enumerate(path) if letter == ".")
+    return any(path[:dot] in owners and counters.fullmatch(path[dot + 1 :]) for dot in dots)
+
+
+_HTTP = re.compile(r"downstream_rq_\dxx|rq_total|rq_direct_response|no_route|(?:lua|fault)\..*")
+_RATE_LIMIT = re.compile(r"http_local_rate_limit\..*")
+_CLUSTER = re.compile(
+    r"upstream_rq_(?:total|completed|\dxx|timeout|retry)|upstream_(?:rq|cx)_\w*overflow"
+    r"|circuit_breakers\.\w+\.\w+_open|outlier_detection\.ejections_\w+"
+)

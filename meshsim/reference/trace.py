@@ -19,7 +19,7 @@ from meshsim.envoy.outcome import Line, LogLine, as_text
 LOG_OPTIONS = (
     "--log-format", "@@%t|%l|%n|%v",
     "--log-format-escaped",
-    "--component-log-level", "wasm:trace",
+    "--component-log-level", "wasm:trace,lua:trace",
     "-l", "warning",
 )  # fmt: skip
 
@@ -27,7 +27,8 @@ _RECORD = re.compile(rb"@@(\d+)\|(\w+)\|([\w.]+)\|")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _ABI = ("[host->vm] ", "[vm->host] ", "[vm<-host] ", "[host<-vm] ")
-_GUEST_LOG = "wasm log"
+#: How the lines begin that guests write, by the logger that they are written to.
+_GUEST_LOGS = {"wasm": "wasm log", "lua": "script log"}
 _BAD = frozenset({"error", "critical"})
 #: Thread and level of what stands on stderr outside of the log.
 STDERR = ("main", "critical")
@@ -91,7 +92,7 @@ def parse(log: bytes, main_thread: int) -> Trace:
             other.append((*STDERR, record.text))
             continue
         thread = names.setdefault(record.thread, f"worker_{len(names) - 1}")
-        if record.logger == "wasm" and record.text.startswith(_GUEST_LOG):
+        if _is_of_guest(record):
             logs.append((thread, record.level, record.text))
         elif record.logger == "wasm" and record.level == "trace" and record.text.startswith(_ABI):
             abi.append((thread, record.text))
@@ -101,7 +102,12 @@ def parse(log: bytes, main_thread: int) -> Trace:
 
 
 def _kept(found: Iterable[Record]) -> Iterator[Record]:
-    return (r for r in found if r.thread is None or r.logger == "wasm" or r.level in _BAD)
+    return (r for r in found if r.thread is None or r.logger == "wasm" or r.level in _BAD or _is_of_guest(r))
+
+
+def _is_of_guest(record: Record) -> bool:
+    """Whether a module or a script wrote a line; what Envoy says of a script that fails is written so too."""
+    return record.logger in _GUEST_LOGS and record.text.startswith(_GUEST_LOGS[record.logger])
 
 
 def _unescape(data: bytes) -> bytes:

@@ -17,7 +17,7 @@ from meshsim.sim.histogram import Histogram, quantile
 from meshsim.sim.kernel import Handle, Kernel
 from meshsim.sim.measure import Interval, Moments, TimeAverage, confidence_interval
 from meshsim.sim.random import Streams
-from meshsim.sim.record import Entry, EventLog, Level, Recorder
+from meshsim.sim.record import Entry, EventLog, Level, Note, Recorder
 from meshsim.sim.table import Table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Kernel",
     "Level",
     "Moments",
+    "Note",
     "Recorder",
     "Streams",
     "Table",

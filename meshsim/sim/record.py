@@ -43,6 +43,15 @@ class Entry(NamedTuple):
     event: object
 
 
+class Note(NamedTuple):
+    """Something said beside the events, for those who look closely: it stands before event number ``place``."""
+
+    place: int
+    time_ns: int
+    track: str
+    what: object
+
+
 class EventLog(Sequence[Entry]):
     """Events in the order in which they happened; can be appended to, read, sliced, and nothing else.
 
@@ -96,6 +105,8 @@ class Recorder:
         Distributions by name, at every level.
     events : EventLog
         What happened, in order; stays empty below level ``abi``.
+    notes : list of Note
+        What stands beside the events, at the same level.
 
     Examples
     --------
@@ -112,7 +123,13 @@ class Recorder:
         self.counters: Counter[str] = Counter()
         self.histograms: dict[str, Histogram] = {}
         self.events = EventLog(kept=level >= Level.ABI)
+        self.notes: list[Note] = []
         self._tables: dict[type, Table[Any]] = {}
+
+    def note(self, time_ns: int, track: str, what: object) -> None:
+        """Say something beside the events, at level ``abi``."""
+        if self.level >= Level.ABI:
+            self.notes.append(Note(len(self.events), time_ns, track, what))
 
     def histogram(self, name: str) -> Histogram:
         """Give the histogram of this name; the first call makes it."""

@@ -191,6 +191,31 @@ class Table(Generic[Row]):
         """
         return self._columns[name].decode(self._whole(name))
 
+    def coded(self, name: str) -> tuple[array[Any], tuple[str, ...]]:
+        """Give a column of strings as it is kept: each distinct string once, and which of them each row has.
+
+        Raises
+        ------
+        KeyError
+            When there is no such column, or it is not one of strings.
+
+        Examples
+        --------
+        >>> from typing import NamedTuple
+        >>> class Hop(NamedTuple):
+        ...     service: str
+        >>> hops = Table(Hop)
+        >>> for service in "reviews", "ratings", "reviews":
+        ...     hops.append(service)
+        >>> hops.coded("service")
+        (array('I', [0, 1, 0]), ('reviews', 'ratings'))
+        """
+        column = self._columns[name]
+        if not isinstance(column, _Strings):
+            raise KeyError(f"{name} is no column of strings")
+        numbers = self._whole(name)
+        return numbers, tuple(column.strings)
+
     def to_pandas(self) -> pd.DataFrame:
         """Make a data frame; strings become categories. Needs pandas (the ``data`` extra)."""
         import pandas as pd

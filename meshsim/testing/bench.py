@@ -270,6 +270,11 @@ class WasmFilter:
         return any(vm.wasm.failed for vm in self.envoy.process.vms)
 
     @property
+    def crashes(self) -> list[str]:
+        """What the filter has done so far that would have ended the real Envoy's process."""
+        return [crash.what for crash in self.envoy.crashes()]
+
+    @property
     def metrics(self) -> Metrics:
         """The filter's counters and gauges, by the names that it gave them."""
         return Metrics(self.envoy.process.metric_values)

@@ -255,6 +255,31 @@ def shared_engine() -> Engine:
     return Engine(CodeCache())
 
 
+def validate(data: bytes) -> None:
+    """Make sure that a module is valid, without compiling it.
+
+    Raises
+    ------
+    ModuleError
+        It is not; says what is wrong and where.
+
+    Examples
+    --------
+    >>> validate(bytes(wasmtime.wat2wasm("(module (func (result i32)))")))
+    Traceback (most recent call last):
+    meshsim.errors.ModuleError: the module is invalid: type mismatch: expected i32 but nothing on stack (at offset 0x18)
+    """
+    try:
+        wasmtime.Module.validate(_validator(), data)
+    except wasmtime.WasmtimeError as error:
+        raise ModuleError(f"the module is invalid: {_sentence(str(error))}") from None
+
+
+@functools.cache
+def _validator() -> wasmtime.Engine:
+    return Settings(interruptible=False, memory_reservation=SMALL_RESERVATION_BYTES).engine()
+
+
 def _stack_bytes() -> int:
     """What a thread's stack has room for, with a good part left to the host's own frames."""
     limit, _ = resource.getrlimit(resource.RLIMIT_STACK)

@@ -118,6 +118,21 @@ def used(data: bytes, bodies: Iterable[tuple[int, int]], global_section: tuple[i
     return frozenset(found)
 
 
+def skip_instruction(reader: Reader) -> None:
+    """Go over one instruction, whatever it is.
+
+    Raises
+    ------
+    ModuleError
+        Nobody here knows it, or its bytes end early.
+    """
+    at = reader.pos
+    try:
+        _instruction(reader, set())
+    except _Unknown:
+        raise reader.fail(f"unknown instruction 0x{reader.data[at]:02x}", at) from None
+
+
 def _locals(reader: Reader, found: set[str]) -> None:
     for _ in range(reader.u32()):
         reader.u32()

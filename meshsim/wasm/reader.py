@@ -90,6 +90,11 @@ class Reader:
             raise self.fail("integer too large", start)
         return value
 
+    def signed(self, bits: int) -> int:
+        """A signed LEB128 integer of ``bits`` bits."""
+        value, width = self._leb(bits)
+        return value - (1 << width) if value >> (width - 1) else value
+
     def s33(self) -> int:
         """A signed LEB128 integer of 33 bits: a type index (not negative) or a short form (negative)."""
         start = self.pos

@@ -32,6 +32,10 @@ class Sections:
         Where the body of each defined function starts, with its locals, and ends.
     global_section : (int, int)
         Where the content of the global section starts and ends.
+    contents : dict of int to (int, int)
+        Id of a section that is no custom one -> where its content starts and ends.
+    exported_functions : dict of str to int
+        Name -> index.
     features : set of str
         Features that the declarations show, without the code.
     """
@@ -49,6 +53,8 @@ class Sections:
         self.code_bytes = self.data_bytes = 0
         self.code: list[tuple[int, int]] = []
         self.global_section = (0, 0)
+        self.contents: dict[int, tuple[int, int]] = {}
+        self.exported_functions: dict[str, int] = {}
         self.features: set[str] = set()
         self.readers: Mapping[int, Callable[[Reader], None]] = {
             0: self.read_custom, 1: self.read_types, 2: self.read_imports, 3: self.read_functions,
@@ -66,6 +72,8 @@ class Sections:
         if size > reader.end - start:
             raise reader.fail(f"truncated: {part} wants {size} bytes, {reader.end - start} are left,", at)
         reader.skip(size)
+        if section_id:
+            self.contents[section_id] = (start, start + size)
         read = self.readers.get(section_id)
         if read is not None:
             content = Reader(reader.data, start, start + size, part)
@@ -163,6 +171,7 @@ class Sections:
                 if index >= len(self.functions):
                     raise reader.fail(f"export {name!r} of function {index}, there are {len(self.functions)},")
                 type_ = self.type_of(self.functions[index], reader)
+                self.exported_functions[name] = index
             self.exports.append(Export(name, kind, type_))
 
     def read_start(self, reader: Reader) -> None:

@@ -156,6 +156,8 @@ class Vm:
         compiled = self._compiled.companion(name, text, self._interruptible)
         offered = {"table": self._table, "call": self._host, "guest": self._memory_extern}
         externs = [offered[wanted.name] for wanted in compiled.facts.imports]
+        if not self._store.depth:
+            self._prepare()  # the alarm of the last call from outside may be long past
         before = self.fuel_used
         instance = self._store.instantiate(compiled.pointer(self._interruptible), externs)
         self._spent -= self.fuel_used - before

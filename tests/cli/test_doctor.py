@@ -38,6 +38,15 @@ def test_a_line_each_with_the_remedy_beneath(run: Run, monkeypatch: pytest.Monke
     ]
 
 
+def test_in_brief_only_what_needs_care_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Finding("Python", "ok", "3.11 (/home/me/bin/python)"), Finding("thing", "warn", "not here", "get one")]
+    monkeypatch.setattr(module, "CHECKS", (lambda: iter(found),))
+    out = run("doctor", "--brief").out
+    assert "1 of 2 checks are well" in out
+    assert "get one" in out
+    assert "/home" not in out
+
+
 def test_something_essential_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHECKS", (lambda: iter([Finding("thing", "fail", "not here", "get one")]),))
     assert run("doctor").status == 1

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.mesh_files import QUEUES, WRONG
+
 Run = Callable[..., Any]
 
 RIGHT = "static_resources: {listeners: []}\n"
@@ -84,3 +86,16 @@ def test_a_file_or_fields(run: Run) -> None:
     done = run("validate")
     assert done.status == 2
     assert "--fields" in done.err
+
+
+def test_a_scenario_is_told_from_a_bootstrap(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "queues.yaml"
+    path.write_text(QUEUES)
+    assert run("validate", path).out == f"{path}: the simulator can run it\n"
+    path.write_text(WRONG)
+    done = run("validate", path)
+    assert (done.status, done.out) == (2, "")
+    assert f"{path}:6:load.open.rate: refused: Input should be greater than 0" in done.err
+    report = run("validate", path, "--json").json()
+    assert [(finding["line"], finding["path"]) for finding in report["findings"]] == [(6, "load.open.rate"), (9, "sed")]
+    assert "leave out --on" in run("validate", path, "--on", "envoy").err

@@ -190,9 +190,6 @@ def _numbered() -> Mapping[str, str]:
 #: Title by row; numbers run through all letters.
 ROWS = _numbered()
 
-_REMOTE = (
-    "Envoy's remote code is not modelled: a bootstrap that names it is refused as that (see the table of differences)"
-)
 _ISTIO = "of Istio's agent, not of Envoy: a package of its own"
 
 #: Why a row has no test.
@@ -205,7 +202,5 @@ NOT_TESTED: Mapping[str, str] = {
     "I108": "Envoy 1.40 has no such fall-back: metadata of a host and of its cluster are attributes of their own",
     "J111": "the ABI has no host function that lists keys",
     "J116": "the ABI has no host function that removes a key",
-    "J124": "only a configuration update ends a VM id while others run; no recorded case shows what its queues become",
-    **{f"K{number}": _REMOTE for number in range(127, 134)},
     **{f"M{number}": _ISTIO for number in range(138, 158)},
 }

@@ -10,9 +10,10 @@ import wasmtime
 from meshsim.envoy.loader import parse_bootstrap
 from meshsim.envoy.proxy import Envoy
 from meshsim.errors import NotModelled
+from meshsim.sim import Level
 from meshsim.testing import WasmFilter, WasmFilterFactory
 from meshsim.testing.bootstrap import Setup
-from tests.conformance.conftest import Run, Script, answers_of, module_of
+from tests.conformance.conftest import Run, answers_of, module_of
 
 _NO_MEMORY = """(module
   (import "env" "proxy_call_foreign_function" (func $call (param i32 i32 i32 i32 i32 i32) (result i32)))
@@ -33,17 +34,38 @@ _VECTOR = """(module (memory (export "memory") 1)
 
 
 @pytest.mark.parametrize("phase", ["lo", "do"])
-@pytest.mark.parametrize("command", ["local|403||no|-1", "hang|0", "hang|1"])
-def test_an_answer_or_a_reset_at_the_end_of_a_stream(http: Script, phase: str, command: str) -> None:
-    reply = http(f"{phase} {command}")
+@pytest.mark.parametrize(
+    ("command", "crash"),
+    [
+        ("local|403||no|-1", "a stream is answered that is over"),
+        ("hang|0", "a stream is closed that is over"),
+        ("hang|1", "a stream is closed that is over"),
+    ],
+)
+@pytest.mark.parametrize("level", [Level.ABI, Level.REQUESTS])
+def test_an_answer_or_a_reset_at_the_end_of_a_stream(phase: str, command: str, crash: str, level: Level) -> None:
+    filter_ = WasmFilter(
+        Envoy(parse_bootstrap(Setup(module_of("http-script"), configuration="x-do").text()), level=level)
+    )
+    reply = filter_.get("/", headers={"x-do": f"{phase} {command}"})
     assert reply.status == 200
-    assert [status for _, status, _ in answers_of(reply, phase)] == [0]
+    assert filter_.crashes == [crash]
+    if level is Level.ABI:
+        assert [status for _, status, _ in answers_of(reply, phase)] == [0]
 
 
-def test_a_response_is_continued_before_there_is_one(http: Script) -> None:
-    reply = http("qh continue|1")
+def test_a_response_is_continued_before_there_is_one(wasm_filter: WasmFilterFactory) -> None:
+    filter_ = wasm_filter(module_of("http-script"), configuration="x-do")
+    reply = filter_.get("/", headers={"x-do": "qh continue|1"})
     assert reply.status == 200
     assert answers_of(reply, "qh") == [("c", 0, "")]
+    assert filter_.crashes == ["the response is continued before there is one"]
+
+
+def test_what_does_no_harm_is_no_crash(wasm_filter: WasmFilterFactory) -> None:
+    filter_ = wasm_filter(module_of("http-script"), configuration="x-do")
+    assert filter_.get("/", headers={"x-do": "qh local|403||no|-1"}).status == 403
+    assert filter_.crashes == []
 
 
 def test_a_stream_of_abi_0_1_0_is_continued_that_does_not_wait(run: Run) -> None:

@@ -122,6 +122,25 @@ def test_j123_two_producers_and_two_consumers() -> None:
     assert not queue.messages
 
 
+def test_j124_a_vm_id_leaves_nothing_behind() -> None:
+    queues, store = SharedQueues(), SharedData()
+    first = queues.register(_VM, b"jobs", lambda _: None)
+    other = queues.register(b"other", b"jobs", lambda _: None)
+    queues.enqueue(first, b"message")
+    store.set(_VM, _KEY, b"1", 0)
+    queues.forget(_VM)
+    store.forget(_VM)
+    assert (queues.find(first), queues.resolve(_VM, b"jobs"), store.get(_VM, _KEY)) == (None, None, None)
+    assert queues.resolve(b"other", b"jobs") == other
+    assert queues.register(_VM, b"jobs", lambda _: None) == other + 1  # tokens are not used again
+
+
+def test_j124_when_its_last_vm_is_gone() -> None:
+    recorded = truth("life-vm-id-gone")
+    first = [text for _, _, text in recorded.logs if text.startswith("wasm log one vm")][0::3]
+    assert first == ["wasm log one vm: 111"] * 2  # nothing is found, neither first nor when the id has come back
+
+
 def test_j125_a_stream_fills_the_queue_of_its_root() -> None:
     said = texts(truth("queue-stream"))
     assert "qr(1) ta=0:two%00bytes" in said

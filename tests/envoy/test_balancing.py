@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshsim.envoy.balancing import Host, InTurn, Maglev, Ring, balancer_of, hosts_of
+from meshsim.envoy.balancing import ByLot, Host, InTurn, LeastBusy, Maglev, Ring, balancer_of, hosts_of
 from meshsim.envoy.config.cluster import Cluster
 from meshsim.envoy.loader import parse_bootstrap
 from meshsim.envoy.xxhash import xxh64
@@ -88,7 +88,13 @@ def test_what_stands_for_a_host_in_a_hash() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "kind"),
-    [("lb_policy: RING_HASH", Ring), ("lb_policy: MAGLEV", Maglev), ("lb_policy: LEAST_REQUEST", InTurn), ("", InTurn)],
+    [
+        ("lb_policy: RING_HASH", Ring),
+        ("lb_policy: MAGLEV", Maglev),
+        ("lb_policy: LEAST_REQUEST", LeastBusy),
+        ("lb_policy: RANDOM", ByLot),
+        ("", InTurn),
+    ],
 )
 def test_the_policy_decides(policy: str, kind: type) -> None:
     config = cluster(policy, f"{{lb_endpoints: [{endpoint(1)}]}}")
@@ -102,3 +108,20 @@ def test_no_hosts_no_balancer() -> None:
 def test_another_hash_function_is_not_modelled() -> None:
     with pytest.raises(UnmodelledField, match="MURMUR_HASH_2"):
         cluster("ring_hash_lb_config: {hash_function: MURMUR_HASH_2}", f"{{lb_endpoints: [{endpoint(1)}]}}")
+
+
+def test_the_less_busy_of_two_that_are_drawn() -> None:
+    hosts = [Host(("10.0.0.1", port), "") for port in (1, 2, 3)]
+    active = {hosts[0].address: 5, hosts[1].address: 1, hosts[2].address: 3}
+    balancer = LeastBusy(hosts, Random(0), active)
+    chosen = Counter(balancer.choose(None)[1] for _ in range(9_000))
+    assert chosen[2] == pytest.approx(5_000, rel=0.05)  # unless both draws miss it
+    assert chosen[3] == pytest.approx(3_000, rel=0.05)
+    assert chosen[1] == pytest.approx(1_000, rel=0.1)  # only when it is drawn twice
+
+
+def test_any_host_by_lot() -> None:
+    balancer = ByLot([Host(("10.0.0.1", port), "") for port in (1, 2)], Random(0))
+    chosen = Counter(balancer.choose(None)[1] for _ in range(4_000))
+    assert chosen[1] == pytest.approx(2_000, rel=0.1)
+    assert sum(chosen.values()) == 4_000

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshsim.envoy.config.route import FractionalPercent, Route, RouteTracing
+from meshsim.envoy.config.route import Route, RouteTracing
+from meshsim.envoy.config.share import FractionalPercent
 from meshsim.envoy.config.tracing import Percent, Tracing, ZipkinConfig
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.tracing.decision import Reason, Sampling, Share, decide

@@ -54,6 +54,17 @@ def test_without_a_marker_it_says_what_envoy_would_do() -> None:
     assert "Envoy would refuse it" in compile_wat("(module)").summary()
 
 
+@pytest.mark.parametrize(
+    ("body", "meaning"),
+    [("(i32.const 1)", "is a drop missing"), ("(drop (i32.add (i32.const 1)))", "all of its arguments")],
+)
+def test_a_module_that_is_not_valid_says_what_that_often_means(body: str, meaning: str) -> None:
+    module = compile_wat(f"(module (func {body}))")
+    assert meaning in module.summary()
+    with pytest.raises(ModuleError, match=meaning):
+        module.check()
+
+
 def test_no_module_is_an_error_of_ours() -> None:
     with pytest.raises(ModuleError):
         compile_wat("not a module")

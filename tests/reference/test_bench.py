@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from meshsim.errors import MeshsimError
-from meshsim.reference.bench import Bench, Load
+from meshsim.reference.bench import Bench, Load, request
 from meshsim.reference.envoy import ENVOY_VARIABLE
 
 #: Answers like Envoy's administration interface, as far as the bench asks.
@@ -49,8 +49,8 @@ def test_envoy_runs_on_the_first_core_and_the_load_on_the_last(tmp_path: Path, m
         assert envoy.ports == {"none": 4711}
         assert os.sched_getaffinity(envoy.pid) == {cores[0]}
         assert os.sched_getaffinity(0) == {cores[-1]}
-        assert envoy.cpu_ns() > 0
-        assert envoy.anonymous_bytes() > 1 << 20
+        assert envoy.times().ran > 0
+        assert envoy.resident_bytes() > 1 << 20
 
 
 def test_an_interrupt_leaves_no_envoy_and_gives_the_cores_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +75,7 @@ class Server:
 
     def __init__(self) -> None:
         self.answer, self.requests = b"ok", 0
+        self.received: list[bytes] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -87,8 +88,9 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(ConnectionResetError):
-            while connection.recv(65536):
+            while received := connection.recv(65536):
                 self.requests += 1
+                self.received.append(received)
                 connection.sendall(self.answer)
 
 
@@ -100,6 +102,15 @@ def test_a_load_counts_every_answer_and_leaves_none_behind() -> None:
     load.close()
     assert asked_to_learn_the_size == 1
     assert counted == server.requests - 1 >= 6
+
+
+def test_a_load_sends_what_it_is_told_to() -> None:
+    server = Server()
+    sent = request([("x", "y")], b"body")
+    Load(server.port, 1, sent).close()
+    assert server.received == [sent]
+    assert sent.startswith(b"POST / ")
+    assert b"content-length: 4\r\n" in sent
 
 
 def test_another_answer_than_the_first_ends_the_load() -> None:

@@ -11,7 +11,9 @@ LOG = b"""\
 @@7|warning|main|There is no configured limit
 @@9|trace|wasm|[host->vm] proxy_on_context_create(1, 0)
 @@8|trace|wasm|[host->vm] proxy_on_context_create(1, 0)
+@@8|debug|lua|coroutine finished
 @@8|error|lua|script log: oops
+@@8|error|lua|unable to create coroutine
 @@9|warning|wasm|wasm log: careful
 """
 
@@ -22,11 +24,12 @@ def test_a_log_is_sorted_by_what_it_says() -> None:
     assert trace.abi == (("main", create), ("worker_0", create), ("worker_1", create))
     assert trace.logs == (
         ("main", "info", "wasm log my_plugin my_root my_vm: hello"),
+        ("worker_1", "error", "script log: oops"),
         ("worker_0", "warning", "wasm log: careful"),
     )
     assert trace.other == (
         ("main", "debug", "Base Wasm created 1 now active"),
-        ("worker_1", "error", "script log: oops"),
+        ("worker_1", "error", "unable to create coroutine"),
     )
 
 

@@ -38,6 +38,10 @@ class Texts(Protocol):
     def carried(self) -> bytes:
         """In place of the second."""
 
+    @property
+    def date(self) -> bytes:
+        """In place of the third."""
+
 
 class Quick:
     """The quick way into one VM that has a shim.
@@ -88,6 +92,8 @@ class Quick:
                 memory[place] = texts.own
             for place in ride.carried:
                 memory[place] = texts.carried
+            for place in ride.dated:
+                memory[place] = texts.date
             parent = context.parent.id  # type: ignore[union-attr]  # a stream's
             slots[0], slots[4], slots[8], words[_ROOT] = ride.address, context.id, parent, parent
             if has_clock:

@@ -63,8 +63,8 @@ class RideStep:
 class Ride:
     """A ride in one VM's memory.
 
-    ``own`` and ``carried`` say where the two marks stand that are replaced by texts of the same length before a ride;
-    ``creates`` whether the context is created first; ``charged`` is the number of its callbacks that the module has.
+    ``own``, ``carried`` and ``dated`` say where marks stand; texts of the same length replace them before a ride.
+    ``creates`` says whether the context is created first, ``charged`` how many of its callbacks the module has.
     """
 
     address: int
@@ -74,6 +74,7 @@ class Ride:
     charged: int
     own: Sequence[slice]
     carried: Sequence[slice]
+    dated: Sequence[slice]
 
 
 class Rider(Protocol):
@@ -102,15 +103,15 @@ class Rides:
         self._exports = exports
         self._free = LAYOUT["RIDES"]
 
-    def make(self, steps: Sequence[RideStep], marks: tuple[bytes, bytes], *, creates: bool) -> Ride | None:
+    def make(self, steps: Sequence[RideStep], marks: tuple[bytes, bytes, bytes], *, creates: bool) -> Ride | None:
         """Write a ride; None when there is no room for it.
 
         Parameters
         ----------
         steps : sequence of RideStep
             At least one.
-        marks : (bytes, bytes)
-            What stands for two texts that are different each time.
+        marks : (bytes, bytes, bytes)
+            What stands for texts that are different each time.
         creates : bool
             Whether the context is created first.
         """

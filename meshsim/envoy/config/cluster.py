@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from meshsim.envoy.config.base import Message
+from meshsim.envoy.config.base import DurationNs, Message
 from meshsim.envoy.config.core import (
     Address,
     Http1ProtocolOptions,
@@ -16,6 +16,7 @@ from meshsim.envoy.config.core import (
     Locality,
     Metadata,
 )
+from meshsim.envoy.config.tracing import Percent
 
 #: Envoy's limits of a response's head.
 _MAX_HEADERS, _MAX_HEAD_KB = 100, 60
@@ -65,6 +66,11 @@ class Thresholds(Message):
     """Limits on what may be under way to a cluster."""
 
     proto = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
+    priority: Literal["DEFAULT", "HIGH"] = "DEFAULT"
+    max_connections: int | None = None
+    max_pending_requests: int | None = None
+    max_requests: int | None = None
+    max_retries: int | None = None
 
 
 class CircuitBreakers(Message):
@@ -72,6 +78,21 @@ class CircuitBreakers(Message):
 
     proto = "envoy.config.cluster.v3.CircuitBreakers"
     thresholds: tuple[Thresholds, ...] = ()
+
+
+class OutlierDetection(Message):
+    """When hosts that fail are left alone, and how long. Success rates are not looked at."""
+
+    proto = "envoy.config.cluster.v3.OutlierDetection"
+    consecutive_5xx: int | None = None
+    interval: DurationNs | None = None
+    base_ejection_time: DurationNs | None = None
+    max_ejection_percent: int | None = None
+    enforcing_consecutive_5xx: int | None = None
+    consecutive_gateway_failure: int | None = None
+    enforcing_consecutive_gateway_failure: int | None = None
+    max_ejection_time: DurationNs | None = None
+    always_eject_one_host: bool | None = None
 
 
 class ExplicitHttpConfig(Message):
@@ -106,10 +127,12 @@ class ConsistentHashingLbConfig(Message):
 
 
 class CommonLbConfig(Message):
-    """What all load balancers have in common; the rest of it does not matter without health checks."""
+    """What all load balancers have in common; the threshold is the share of good hosts below which a cluster panics."""
 
     proto = "envoy.config.cluster.v3.Cluster.CommonLbConfig"
     consistent_hashing_lb_config: ConsistentHashingLbConfig | None = None
+    healthy_panic_threshold: Percent | None = None
+    update_merge_window: DurationNs | None = None
 
     @property
     def hashes_names(self) -> bool:
@@ -144,6 +167,7 @@ class Cluster(Message):
     per_connection_buffer_limit_bytes: int | None = None
     load_assignment: ClusterLoadAssignment | None = None
     circuit_breakers: CircuitBreakers | None = None
+    outlier_detection: OutlierDetection | None = None
     common_http_protocol_options: HttpProtocolOptions | None = None
     http_protocol_options: Http1ProtocolOptions | None = None
     http2_protocol_options: Http2ProtocolOptions | None = None
@@ -162,6 +186,17 @@ class Cluster(Message):
     maglev_lb_config: MaglevLbConfig | None = None
     metadata: Metadata | None = None
     max_requests_per_connection: int | None = None
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """The limits of requests of default priority, which all are; None without any."""
+        limits = self.circuit_breakers.thresholds if self.circuit_breakers else ()
+        return next((threshold for threshold in limits if threshold.priority == "DEFAULT"), None)
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether what becomes of a request depends on the others that there are, or were."""
+        return self.thresholds is not None or self.outlier_detection is not None
 
     @property
     def common_options(self) -> HttpProtocolOptions:

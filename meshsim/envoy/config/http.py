@@ -14,6 +14,10 @@ from meshsim.envoy.config.core import (
     SubstitutionFormatString,
 )
 from meshsim.envoy.config.discovery import ExtensionConfigSource
+from meshsim.envoy.config.fault import HTTPFault
+from meshsim.envoy.config.header_mutation import HeaderMutation
+from meshsim.envoy.config.local_ratelimit import LocalRateLimit
+from meshsim.envoy.config.lua import Lua
 from meshsim.envoy.config.route import RouteConfiguration
 from meshsim.envoy.config.tracing import Tracing
 from meshsim.envoy.config.wasm import Wasm
@@ -37,7 +41,7 @@ class HttpFilter(Message):
 
     proto = f"{_HCM}.HttpFilter"
     name: str = ""
-    typed_config: Wasm | Router | None = None
+    typed_config: Wasm | Router | Lua | HeaderMutation | HTTPFault | LocalRateLimit | None = None
     config_discovery: ExtensionConfigSource | None = None
     is_optional: bool = False
     disabled: bool = False

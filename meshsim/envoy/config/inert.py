@@ -193,7 +193,6 @@ INERT: Mapping[str, Mapping[str, str]] = {
     },
     "envoy.config.route.v3.FilterConfig": {
         "is_optional": "Envoy says nothing about a filter that is not there",
-        "config": "the filters that are modelled take no configuration of a route's",
     },
     "envoy.config.route.v3.VirtualHost": {
         "virtual_clusters": _NO_SINK,
@@ -248,21 +247,13 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "lrs_report_endpoint_metrics": _NO_XDS,
     },
     "envoy.config.cluster.v3.Cluster.CommonLbConfig": {
-        "healthy_panic_threshold": "health checks are not modelled",
         "zone_aware_lb_config": "there is one Envoy, in one zone",
-        "update_merge_window": _NO_XDS,
         "ignore_new_hosts_until_first_hc": "health checks are not modelled",
         "close_connections_on_host_set_change": _NO_XDS,
         "override_host_status": "health checks are not modelled",
     },
     "envoy.config.cluster.v3.CircuitBreakers": {"per_host_thresholds": _NO_LOAD},
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds": {
-        "priority": _NO_LOAD,
-        "max_connections": _NO_LOAD,
-        "max_pending_requests": _NO_LOAD,
-        "max_requests": _NO_LOAD,
-        "max_retries": _NO_LOAD,
-        "retry_budget": _NO_LOAD,
         "track_remaining": _NO_SINK,
         "max_connection_pools": _NO_LOAD,
     },
@@ -282,7 +273,6 @@ INERT: Mapping[str, Mapping[str, str]] = {
     },
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "upstream_http_protocol_options": _NO_TLS,
-        "outlier_detection": "outlier detection is not modelled",
     },
 }
 """Message to field to why it changes nothing here; ``*`` stands for all fields that the model does not have."""
@@ -299,10 +289,8 @@ INERT_TYPES: Mapping[str, str] = {
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _LOCAL_REPLY = "envoy.extensions.filters.network.http_connection_manager.v3"
-_THRESHOLDS = "envoy.config.cluster.v3.CircuitBreakers.Thresholds"
 
 WITHHELD: Mapping[str, frozenset[str]] = {
-    "envoy.config.core.v3.AsyncDataSource": frozenset(("remote",)),
     "envoy.config.core.v3.HeaderValue": frozenset(("raw_value",)),
     "envoy.config.core.v3.Http1ProtocolOptions": frozenset(("send_fully_qualified_url",)),
     "envoy.config.core.v3.SocketAddress": frozenset(("named_port",)),
@@ -325,10 +313,6 @@ UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
     ("envoy.config.cluster.v3.Cluster", "type"): frozenset(("EDS", "ORIGINAL_DST")),
     ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG")),
     ("envoy.config.cluster.v3.Cluster.RingHashLbConfig", "hash_function"): frozenset(("MURMUR_HASH_2",)),
-    (_THRESHOLDS, "max_connections"): frozenset((0,)),
-    (_THRESHOLDS, "max_pending_requests"): frozenset((0,)),
-    (_THRESHOLDS, "max_retries"): frozenset((0,)),
-    (_THRESHOLDS, "max_requests"): frozenset((0,)),
     ("envoy.config.core.v3.SocketAddress", "protocol"): frozenset(("UDP",)),
     ("envoy.config.endpoint.v3.LbEndpoint", "health_status"): frozenset(
         ("UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED")
@@ -337,7 +321,12 @@ UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
 }
 """Values of modelled fields that are not modelled."""
 
+_OUTLIERS = "envoy.config.cluster.v3.OutlierDetection"
+
 DEFAULT_VALUES: Mapping[tuple[str, str], frozenset[str | bool | int]] = {
+    (_OUTLIERS, "enforcing_success_rate"): frozenset((0,)),
+    (_OUTLIERS, "enforcing_failure_percentage"): frozenset((0,)),
+    (_OUTLIERS, "enforcing_failure_percentage_local_origin"): frozenset((0,)),
     ("envoy.config.listener.v3.Listener", "use_original_dst"): frozenset((False,)),
     ("envoy.config.listener.v3.Listener", "bind_to_port"): frozenset((True,)),
     ("envoy.config.listener.v3.FilterChain", "use_proxy_proto"): frozenset((False,)),

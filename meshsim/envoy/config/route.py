@@ -13,34 +13,29 @@ from meshsim.envoy.config.core import (
     Metadata,
     SubstitutionFormatString,
 )
+from meshsim.envoy.config.fault import HTTPFault
+from meshsim.envoy.config.header_mutation import HeaderMutationPerRoute
+from meshsim.envoy.config.local_ratelimit import LocalRateLimit
+from meshsim.envoy.config.lua import LuaPerRoute
 from meshsim.envoy.config.matcher import (
     HeaderMatcher,
     QueryParameterMatcher,
     RegexMatchAndSubstitute,
     RegexMatcher,
 )
+from meshsim.envoy.config.share import FractionalPercent, RuntimeFractionalPercent
+from meshsim.envoy.config.wasm import Wasm
 
-
-class FractionalPercent(Message):
-    """A share: numerator over a hundred, ten thousand or a million."""
-
-    proto = "envoy.type.v3.FractionalPercent"
-    numerator: int = 0
-    denominator: Literal["HUNDRED", "TEN_THOUSAND", "MILLION"] = "HUNDRED"
-
-
-class RuntimeFractionalPercent(Message):
-    """A share that the runtime could override; without a runtime the default holds."""
-
-    proto = "envoy.config.core.v3.RuntimeFractionalPercent"
-    default_value: FractionalPercent = FractionalPercent()
+#: What a route can say to a filter in the filter's own words.
+OwnConfig = LuaPerRoute | HeaderMutationPerRoute | HTTPFault | LocalRateLimit
 
 
 class FilterConfig(Message):
-    """What a route says about a filter: off, or another configuration."""
+    """What a route says about a filter: off, or another configuration; of Wasm it has no effect."""
 
     proto = "envoy.config.route.v3.FilterConfig"
     disabled: bool = False
+    config: OwnConfig | Wasm | None = None
 
 
 class RouteMatch(Message):
@@ -78,7 +73,7 @@ class ClusterWeight(Message):
     request_headers_to_remove: tuple[str, ...] = ()
     response_headers_to_add: tuple[HeaderValueOption, ...] = ()
     response_headers_to_remove: tuple[str, ...] = ()
-    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    typed_per_filter_config: dict[str, FilterConfig | OwnConfig] = Field(default_factory=dict)
     host_rewrite_literal: str | None = None
 
 
@@ -206,7 +201,7 @@ class Route(Message):
     decorator: Decorator | None = None
     tracing: RouteTracing | None = None
     metadata: Metadata | None = None
-    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    typed_per_filter_config: dict[str, FilterConfig | OwnConfig] = Field(default_factory=dict)
     request_headers_to_add: tuple[HeaderValueOption, ...] = ()
     request_headers_to_remove: tuple[str, ...] = ()
     response_headers_to_add: tuple[HeaderValueOption, ...] = ()
@@ -227,7 +222,7 @@ class VirtualHost(Message):
     request_headers_to_remove: tuple[str, ...] = ()
     response_headers_to_add: tuple[HeaderValueOption, ...] = ()
     response_headers_to_remove: tuple[str, ...] = ()
-    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    typed_per_filter_config: dict[str, FilterConfig | OwnConfig] = Field(default_factory=dict)
     include_request_attempt_count: bool = False
     include_attempt_count_in_response: bool = False
     retry_policy: RetryPolicy | None = None
@@ -251,5 +246,5 @@ class RouteConfiguration(Message):
     validate_clusters: bool | None = None
     max_direct_response_body_size_bytes: int | None = None
     ignore_port_in_host_matching: bool = False
-    typed_per_filter_config: dict[str, FilterConfig] = Field(default_factory=dict)
+    typed_per_filter_config: dict[str, FilterConfig | OwnConfig] = Field(default_factory=dict)
     metadata: Metadata | None = None

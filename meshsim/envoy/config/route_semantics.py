@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from meshsim.envoy.config.constraints import violations
 from meshsim.envoy.config.operators import format_errors, json_format_errors
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Problem
 from meshsim.envoy.config.regex import regex_error
+from meshsim.envoy.config.schema import Schema
 from meshsim.envoy.config.sources import Sources
 
 _DIRECT_RESPONSE_LIMIT = 4096
@@ -18,6 +20,18 @@ _WITHOUT_ROUTE_CONFIG: Mapping[str, str] = {
     "envoy.extensions.filters.http.router.v3.Router": "envoy.filters.http.router",
 }
 
+_RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+_SHORTEST_FILL_NS = 50_000_000
+_WITH_ROUTE_CONFIG = frozenset(
+    {
+        "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
+        "envoy.extensions.filters.http.fault.v3.HTTPFault",
+        _RATE_LIMIT,
+    }
+)
+"""Messages in which a route speaks to a filter; Envoy checks them when it makes the route."""
+
 
 class RouteJudge:
     """Judges one route configuration.
@@ -28,20 +42,23 @@ class RouteJudge:
         Names of the clusters of the bootstrap.
     sources : Sources
         Files and variables, which bodies may come from.
+    schema : Schema
+        What Envoy knows.
     """
 
-    def __init__(self, clusters: frozenset[str], sources: Sources) -> None:
+    def __init__(self, clusters: frozenset[str], sources: Sources, schema: Schema) -> None:
         self.clusters = clusters
         self._sources = sources
+        self._schema = schema
 
     def refusals(self, config: ParsedMessage) -> Iterator[Problem]:
         """Yield what Envoy refuses, the first first."""
         yield from header_problems(config)
-        yield from _per_filter_problems(config)
+        yield from self._per_filter(config)
         taken: set[str] = set()
         for host in config.messages("virtual_hosts"):
             yield from header_problems(host)
-            yield from _per_filter_problems(host)
+            yield from self._per_filter(host)
             for route in host.messages("routes"):
                 yield from self._route(route, config)
             yield from _domain_problems(host, config.get("name", ""), taken)
@@ -52,7 +69,7 @@ class RouteJudge:
             for weighted in action.messages("weighted_clusters"):
                 yield from _weight_problems(weighted)
         yield from header_problems(route)
-        yield from _per_filter_problems(route)
+        yield from self._per_filter(route)
         for answer in route.messages("direct_response"):
             limit = config.get("max_direct_response_body_size_bytes", _DIRECT_RESPONSE_LIMIT)
             yield from self._direct_response(answer, limit)
@@ -60,6 +77,28 @@ class RouteJudge:
         if config.get("validate_clusters", True):
             for action in route.messages("route"):
                 yield from self._unknown_clusters(action)
+
+    def _per_filter(self, message: ParsedMessage) -> Iterator[Problem]:
+        """Yield what is wrong with what a level says to filters."""
+        for name, packed in message.get("typed_per_filter_config", {}).items():
+            if not isinstance(packed, ParsedAny):
+                continue
+            if packed.message == _FILTER_CONFIG and isinstance(packed.value, ParsedMessage):
+                inner = packed.value.packed("config")
+                if not packed.value.get("disabled") and "config" not in packed.value.values:
+                    words = f"Empty route/virtual host per filter configuration for {name} filter"
+                    yield Problem.said(words, packed.place)
+                packed = inner
+            if packed.message in _WITHOUT_ROUTE_CONFIG:
+                words = f"The filter {name} doesn't support virtual host or route specific configurations"
+                yield Problem.said(words, packed.place)
+            elif packed.message in _WITH_ROUTE_CONFIG and isinstance(packed.value, ParsedMessage):
+                yield from violations(packed.value, self._schema)
+                yield from mutation_problems(packed.value)
+                if packed.message == _RATE_LIMIT:
+                    yield from rate_limit_problems(packed.value, of_route=True)
+                for source in packed.value.messages("source_code"):
+                    yield from source_problems(source, self._sources, "Invalid path: {}")
 
     def _direct_response(self, answer: ParsedMessage, limit: int) -> Iterator[Problem]:
         for body in answer.messages("body"):
@@ -127,6 +166,35 @@ def source_problems(source: ParsedMessage, sources: Sources, missing_file: str) 
         yield Problem.said(f"Environment variable doesn't exist: {variable}", source.place_of("environment_variable"))
 
 
+def lua_problems(config: ParsedMessage, sources: Sources) -> Iterator[Problem]:
+    """Yield what is wrong with a Lua filter, but for the scripts themselves."""
+    if config.get("inline_code") and "default_source_code" in config.values:
+        words = "Error: Only one of `inline_code` or `default_source_code` can be set for the Lua filter."
+        yield Problem.said(words, config.place_of("inline_code"))
+    named: dict[str, ParsedMessage] = config.get("source_codes", {})
+    for source in (*config.messages("default_source_code"), *named.values()):
+        yield from source_problems(source, sources, "Invalid path: {}")
+
+
+def mutation_problems(config: ParsedMessage) -> Iterator[Problem]:
+    """Yield what is wrong with the headers that a header mutation filter, or a route of it, sets."""
+    for mutations in config.messages("mutations"):
+        for name in mutations.values:
+            for mutation in mutations.messages(name) if name.endswith("_mutations") else []:
+                for option in mutation.messages("append"):
+                    yield from _header_option_problems(option)
+
+
+def rate_limit_problems(config: ParsedMessage, *, of_route: bool) -> Iterator[Problem]:
+    """Yield what is wrong with a local rate limit; one of a route's needs a bucket."""
+    for bucket in config.messages("token_bucket"):
+        if bucket.get("fill_interval", 0) < _SHORTEST_FILL_NS:
+            words = "local rate limit token bucket fill timer must be >= 50ms"
+            yield Problem.said(words, bucket.place_of("fill_interval"))
+    if of_route and "token_bucket" not in config.values:
+        yield Problem.said("local rate limit token bucket must be set for per filter configs", config.place)
+
+
 def _content(source: ParsedMessage, sources: Sources) -> bytes:
     if "filename" in source.values:
         return sources.files.get(source.get("filename"), b"")
@@ -169,20 +237,6 @@ def _weight_problems(weighted: ParsedMessage) -> Iterator[Problem]:
             yield Problem.said(words, weighted.place)
     if total == 0:
         yield Problem.said("Sum of weights in the weighted_cluster must be greater than 0.", weighted.place)
-
-
-def _per_filter_problems(message: ParsedMessage) -> Iterator[Problem]:
-    for name, packed in message.get("typed_per_filter_config", {}).items():
-        if not isinstance(packed, ParsedAny):
-            continue
-        if packed.message == _FILTER_CONFIG and isinstance(packed.value, ParsedMessage):
-            inner = packed.value.packed("config")
-            if not packed.value.get("disabled") and "config" not in packed.value.values:
-                yield Problem.said(f"Empty route/virtual host per filter configuration for {name} filter", packed.place)
-            packed = inner
-        if packed.message in _WITHOUT_ROUTE_CONFIG:
-            words = f"The filter {name} doesn't support virtual host or route specific configurations"
-            yield Problem.said(words, packed.place)
 
 
 def _domain_problems(host: ParsedMessage, config_name: str, taken: set[str]) -> Iterator[Problem]:

@@ -131,10 +131,10 @@ def to_enum(names: Mapping[str, int], value: Any) -> str | int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise WrongValue("expected number or string")
     if isinstance(value, str) and not re.fullmatch(r"-?\d+", value):
-        folded = value.upper()
-        if folded not in names:
+        found = value if value in names else next((name for name in names if name.upper() == value.upper()), None)
+        if found is None:
             raise UnknownEnumValue(value)
-        return folded
+        return found
     number = int(value)
     return next((name for name, of_name in names.items() if of_name == number), number)
 

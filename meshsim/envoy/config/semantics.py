@@ -15,7 +15,14 @@ from meshsim.envoy.config.cluster_semantics import cluster_refusals, ip_problems
 from meshsim.envoy.config.constraints import violations
 from meshsim.envoy.config.operators import json_format_errors
 from meshsim.envoy.config.parsed import ParsedMessage, Problem
-from meshsim.envoy.config.route_semantics import RouteJudge, format_problems, source_problems
+from meshsim.envoy.config.route_semantics import (
+    RouteJudge,
+    format_problems,
+    lua_problems,
+    mutation_problems,
+    rate_limit_problems,
+    source_problems,
+)
 from meshsim.envoy.config.schema import Schema
 from meshsim.envoy.config.sources import Sources
 from meshsim.envoy.config.tracing_semantics import tracer_problems
@@ -32,6 +39,9 @@ _PLUGINS = frozenset(
         "envoy.extensions.wasm.v3.WasmService",
     }
 )
+_LUA = "envoy.extensions.filters.http.lua.v3.Lua"
+_HEADER_MUTATION = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+_RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 _NO_NODE = (
     "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig: node 'id' and 'cluster' are required. "
@@ -76,7 +86,7 @@ class _Walk:
         self._listeners = [listener for resources in static for listener in resources.messages("listeners")]
         self._clusters = [cluster for resources in static for cluster in resources.messages("clusters")]
         names = frozenset(cluster.get("name", "") for cluster in self._clusters)
-        self._routes = RouteJudge(names, sources)
+        self._routes = RouteJudge(names, sources, schema)
         self._addresses: dict[tuple[str, int], str] = {}
 
     def bootstrap(self) -> Iterator[Problem]:
@@ -189,6 +199,12 @@ class _Walk:
         if isinstance(packed.value, ParsedMessage):
             yield from violations(packed.value, self._schema)
         yield from self._wasm(http_filter)
+        if packed.message == _LUA and isinstance(packed.value, ParsedMessage):
+            yield from lua_problems(packed.value, self._sources)
+        if packed.message == _HEADER_MUTATION and isinstance(packed.value, ParsedMessage):
+            yield from mutation_problems(packed.value)
+        if packed.message == _RATE_LIMIT and isinstance(packed.value, ParsedMessage):
+            yield from rate_limit_problems(packed.value, of_route=False)
         for source in http_filter.messages("config_discovery"):
             yield from self._discovery(source)
         yield from _terminal_problems(http_filter, "http", is_last=is_last)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from meshsim.envoy.headers import Kind, Pair
 from meshsim.envoy.hops import Hop
@@ -19,7 +19,8 @@ from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Head, Part
 
 if TYPE_CHECKING:
-    from meshsim.envoy.express.lane import Lane
+    from meshsim.envoy.account import Account
+    from meshsim.envoy.express.passage import Passage
     from meshsim.envoy.express.track import Track
     from meshsim.envoy.threads import Thread
 
@@ -31,6 +32,9 @@ CARRIED_ID = b"00000000-0000-4000-9000-00000000001?"
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 """Stands in a response for its date."""
+
+CARRIED_DATE = b"Thu, 01 Jan 1970 00:00:01 GMT"
+"""The same for the date that an answer has brought along from its host."""
 
 
 class Piece(IntEnum):
@@ -94,7 +98,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The response has gone out. ``counted``: all statistics; ``hop``: the row, whose times do not matter."""
+    """The response has gone out. ``counted``: all statistics; ``hop``: the row, whose times do not matter.
+
+    ``size_bytes`` is how long the response is on the wire.
+    """
 
     parts: tuple[Part, ...]
     counted: Mapping[str, int]
@@ -102,6 +109,7 @@ class Over:
     request: tuple[Pair, ...]
     response: tuple[Pair, ...]
     trailers: tuple[Pair, ...] | None
+    size_bytes: int = 0
 
 
 Moment = Shown | Sent | Over
@@ -114,8 +122,8 @@ class Node:
 
     ``passed`` counts the requests that have come here and are not yet in the statistics; ``shown`` those whose modules
     were shown this moment without a ride. ``usual`` is what followed the last time; ``track`` a ride that begins here,
-    ``onward`` where a request goes that is sent, ``written`` the response that was written last, ``answers`` what
-    followed answers that are known by their very lists and the ms that they took.
+    ``onward`` where a request goes that is sent, by the host and its worker, ``written`` the response that was
+    written last, ``answers`` what followed answers that are known by their very lists and the ms that they took.
     """
 
     moment: Moment
@@ -126,9 +134,9 @@ class Node:
     shown: int = 0
     usual: Node | None = None
     track: Track | None = None
-    onward: Onward | None = None
+    onward: dict[tuple[Address, Thread], Onward] = field(default_factory=dict)
     written: Written | None = None
-    answers: dict[tuple[int, int], tuple[list[Part], Node]] = field(default_factory=dict)
+    answers: dict[tuple[int, int], tuple[list[Part], Node, bytes]] = field(default_factory=dict)
 
     def doings(self) -> list[Doing]:
         """All doings that lead here."""
@@ -143,38 +151,61 @@ class Node:
         return [*self.before.way(), (self.before.moment, self.doing)]
 
 
+class Further(Protocol):
+    """A request on the lane behind another one."""
+
+    def derail(self) -> None:
+        """Leave as soon as possible: who has asked has left."""
+
+
+class Ahead(Protocol):
+    """A lane, or what else takes requests as one."""
+
+    @property
+    def open(self) -> bool:
+        """Whether requests should take it."""
+
+    def enter(self, caller: Passage, time_ns: int, carried: bytes, account: Account | None, /) -> Further:
+        """Let a request arrive."""
+
+
 @dataclass(frozen=True, slots=True)
 class Onward:
     """The lane behind a connection upstream, None when there is none, for a request that leaves a node.
 
-    ``thread`` is the worker at the other end, ``carries_own`` says which id the request carries.
+    ``carries_own`` says which id the request carries, ``size_bytes`` how long it is.
     """
 
-    thread: Thread
-    lane: Lane | None
+    lane: Ahead | None
     carries_own: bool
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A response in which no id stands, written in one second; the list is the same for all who get it."""
+    """A response in which no id stands, written in one second; the list is the same for all who get it.
+
+    ``date`` is that of the answer that it was made of.
+    """
 
     second: int
+    date: bytes
     parts: list[Part]
 
 
 class Ids:
-    """The ids that stand in one request's headers where a tree has marks: its own, and one that it has carried along.
+    """What stands in one request's headers where a tree has marks: its own id, one that it carries, its answer's date.
 
-    The own one is made of ``bits`` when somebody wants to see it.
+    The own id is made of ``bits`` when somebody wants to see it.
     """
 
-    __slots__ = ("_bits", "_own", "carried")
+    __slots__ = ("_bits", "_own", "carried", "date")
 
     def __init__(self, bits: int, carried: bytes = CARRIED_ID) -> None:
         self._bits = bits
         self._own: bytes | None = None
         self.carried = carried
+        self.date = CARRIED_DATE
 
     @property
     def own(self) -> bytes:
@@ -185,17 +216,25 @@ class Ids:
 
     def put_into(self, pairs: Iterable[Pair]) -> tuple[Pair, ...]:
         """Put the ids where the marks are."""
-        own, carried = self.own, self.carried
-        return tuple(
-            [(key, own if value == REQUEST_ID else carried if value == CARRIED_ID else value) for key, value in pairs]
-        )
+        texts = {REQUEST_ID: self.own, CARRIED_ID: self.carried, CARRIED_DATE: self.date}
+        return tuple([(key, texts.get(value, value)) for key, value in pairs])
 
     def take_from(self, pairs: Iterable[Pair]) -> tuple[Pair, ...]:
         """Put the marks where the ids are."""
-        own, carried = self.own, self.carried
-        return tuple(
-            [(key, REQUEST_ID if value == own else CARRIED_ID if value == carried else value) for key, value in pairs]
-        )
+        marks = {self.date: CARRIED_DATE, self.carried: CARRIED_ID, self.own: REQUEST_ID}
+        return tuple([(key, marks.get(value, value)) for key, value in pairs])
+
+    def take_date(self, parts: Iterable[Part]) -> tuple[Part, ...]:
+        """Take the date of an answer that has just come, and put the mark in its place."""
+        return tuple([self._take_date(part) if isinstance(part, Head) else part for part in parts])
+
+    def _take_date(self, head: Head) -> Head:
+        date = head.value(b"date")
+        if date is None or len(date) != len(CARRIED_DATE):
+            return head
+        self.date = date
+        pairs = tuple([(key, CARRIED_DATE if value == date else value) for key, value in head.headers])
+        return replace(head, headers=pairs)
 
     def put_into_parts(self, parts: Iterable[Part], date: bytes = DATE) -> list[Part]:
         """Put the ids, and the date, where the marks are."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.abi.context import Context
+from meshsim.envoy.account import Account
+from meshsim.envoy.config.http import Router
 from meshsim.envoy.express.course import CARRIED_ID, Doing, Node, Over, Sent
 from meshsim.envoy.express.passage import Caller, Passage
 from meshsim.envoy.express.rehearsal import Rehearsal
@@ -49,6 +51,9 @@ class Lane:
         self.worker = worker
         self.thread = worker.thread
         self.request = tuple(request)
+        router = manager.uses[-1][0].typed_config
+        #: Whether a response says how long its host took.
+        self.tells_time = not (isinstance(router, Router) and router.suppress_envoy_headers)
         self._made = 0
         #: The nodes that count, and those of the tree before this one, where requests may still be under way.
         self._counting: list[Node] = []
@@ -85,9 +90,12 @@ class Lane:
         self.plugins = [plugin for plugin in plugins if plugin is not None and not _is_out_of_order(plugin)]
         return len(self.plugins) == len(self._uses)
 
-    def enter(self, caller: Caller, time_ns: int, carried: bytes = CARRIED_ID) -> Passage:
-        """Let a request arrive, with the id that it carries from another lane."""
-        passage = Passage(self, caller, carried)
+    def enter(
+        self, caller: Caller, time_ns: int, carried: bytes = CARRIED_ID, account: Account | None = None
+    ) -> Passage:
+        """Let a request arrive, with the id that it carries from another lane; ``account`` is charged for it."""
+        passage = Passage(self, caller, carried, account)
+        passage.start_ns = time_ns
         self._at(time_ns, self._due, passage.begin)
         return passage
 

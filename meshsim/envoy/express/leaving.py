@@ -177,6 +177,8 @@ class Leaving:
             return
         with passage.lane.envoy.process.stats.muted():
             passage.pool.release(passage.socket)  # who comes next gets it, and that is this very request
+            if passage.cluster is not None:
+                passage.cluster.pinned = passage.address
             self._do_again()
             passage.socket.recall()
         passage.lane.thread.rewind(passage.lane.envoy.kernel.now_ns)

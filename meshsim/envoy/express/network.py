@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from meshsim.envoy.config.http import Router
+from meshsim.envoy.express.course import Ahead
 from meshsim.envoy.express.lane import Lane
 from meshsim.envoy.express.rehearsal import NotTheSame
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.manager import Manager
+from meshsim.envoy.plugins import PluginUse
 from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.upstream import Address
@@ -26,6 +28,15 @@ _UNKNOWABLE = re.compile(
 )
 
 
+@runtime_checkable
+class Landing(Protocol):
+    """What listens at an address and takes requests of lanes without the bytes of a connection."""
+
+    @property
+    def ahead(self) -> Ahead:
+        """Where such requests go."""
+
+
 class Express:
     """The lanes of one Envoy."""
 
@@ -33,11 +44,16 @@ class Express:
         self._envoy = envoy
         self._hosts = {host.thread: host for host in envoy.workers}
         self._lanes: dict[tuple[Listener, ThreadHost, tuple[Part, ...]], Lane | None] = {}
+        self._closed = False
 
-    def lane_at(self, address: Address, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
-        """Return the lane that begins at an address, for a request of another lane."""
-        listener = self._envoy.find(address)
-        return self.lane(listener, thread, request) if isinstance(listener, Listener) else None
+    def lane_at(self, address: Address, thread: Thread, request: tuple[Part, ...]) -> Ahead | None:
+        """Return the lane that begins at an address, of this Envoy or of another, for a request of another lane."""
+        listener = self._envoy.listener_at(address)
+        if listener is None:
+            found: object = self._envoy.find(address)
+            return found.ahead if isinstance(found, Landing) else None
+        express = listener.envoy.express
+        return express.lane(listener, thread, request) if express is not None else None
 
     def lane(self, listener: Listener, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
         """Return the lane of a request, made when it is first asked for; None when it is better off without one."""
@@ -47,12 +63,19 @@ class Express:
         lane = self._lanes[key]
         return lane if lane is not None and lane.open else None
 
+    def close(self) -> None:
+        """Let no request take a lane any more."""
+        self._closed = True
+        for lane in self.lanes():
+            lane.hopeless = True
+
     def lanes(self) -> list[Lane]:
         """Return all that there are."""
         return [lane for lane in self._lanes.values() if lane is not None]
 
     def _make(self, listener: Listener, worker: ThreadHost, request: tuple[Part, ...]) -> Lane | None:
-        if not _is_plain(listener):
+        clusters = self._envoy.bootstrap.static_resources.clusters
+        if self._closed or not _is_plain(listener) or any(cluster.counts_requests for cluster in clusters):
             return None
         try:
             return Lane(self._envoy, self, listener, worker, request)
@@ -64,7 +87,7 @@ def _is_plain(listener: Listener) -> bool:
     """Whether a listener has a connection manager, Wasm filters next to each other, a router, and nothing else."""
     match listener.chain:
         case [Manager(uses=[*wasm, (last, None)], loggers=[]) as manager] if not listener.loggers:
-            plain = all(use is not None for _, use in wasm) and isinstance(last.typed_config, Router | None)
+            plain = all(isinstance(use, PluginUse) for _, use in wasm) and isinstance(last.typed_config, Router | None)
             described = manager.config.model_dump_json(
                 exclude={"http_filters"}, exclude_none=True, exclude_defaults=True
             )

@@ -13,7 +13,9 @@ from meshsim.abi.constants import HeaderMapType
 from meshsim.abi.context import Context
 from meshsim.abi.shim.drivers import FINISH, Ran
 from meshsim.abi.shim.ride import Ride
+from meshsim.envoy.account import Account
 from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.connection import ServerConnection
 from meshsim.envoy.express.course import (
     CARRIED_ID,
@@ -21,6 +23,7 @@ from meshsim.envoy.express.course import (
     Answer,
     Content,
     Doing,
+    Further,
     Ids,
     Onward,
     Over,
@@ -39,7 +42,8 @@ from meshsim.envoy.express.track import FAMILIAR, Track, lay_track
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import Part, Socket
+from meshsim.envoy.upstream import Address
+from meshsim.envoy.wire import Part, Socket, size_of
 
 if TYPE_CHECKING:
     from meshsim.envoy.express.lane import Lane
@@ -72,10 +76,13 @@ class Passage:
         "_derailed",
         "_leaving",
         "_track",
+        "account",
+        "address",
         "answer",
         "body",
         "caller",
         "changed",
+        "cluster",
         "further",
         "gone",
         "headers",
@@ -91,9 +98,10 @@ class Passage:
         "waits",
     )
 
-    def __init__(self, lane: Lane, caller: Caller, carried: bytes) -> None:
+    def __init__(self, lane: Lane, caller: Caller, carried: bytes, account: Account | None) -> None:
         self.lane = lane
         self.caller = caller
+        self.account = account
         self.ids = Ids(0, carried)
         self.headers: HeaderMap | None = None
         self.body: BodyBuffer | None = None
@@ -105,10 +113,12 @@ class Passage:
         #: The connection upstream, and where it belongs; ``waits``: its answer has not come.
         self.socket: Socket | None = None
         self.pool: Pool | None = None
+        self.cluster: Cluster | None = None
+        self.address: Address | None = None
         self.waits = False
         self.answer: list[Part] | None = None
         #: The request's passage on the lane behind that connection.
-        self.further: Passage | None = None
+        self.further: Further | None = None
         self.node = lane.root
         #: The worker's clock behind each moment.
         self.times: list[int] = []
@@ -124,6 +134,8 @@ class Passage:
         """Arrive: a task of the worker."""
         lane, connection = self.lane, self.caller.connection
         thread = lane.thread
+        if self.account is not None:
+            self.account.wait_ns += thread.now_ns - self.start_ns
         if self._derailed or not (connection.is_idle and lane.open):
             self.caller.left()
             connection.on_read(self.request())
@@ -315,31 +327,37 @@ class Passage:
     def _send(self, sent: Sent) -> None:
         lane = self.lane
         cluster = lane.worker.clusters[sent.cluster]
-        pool = cluster.pool(sent.address)
+        address = cluster.turn() or sent.address
+        pool = cluster.pool(address)
         socket = pool.take_idle()
         if socket is None:
+            cluster.pinned = address
             self._leave(RETURNED).between()
             return
         assert socket.peer
         self.pool, self.socket, self.waits = pool, socket, True
+        self.cluster, self.address = cluster, address
         socket.reader = self
+        socket.charge(self.account)
         self.node.passed += 1
         if sent.patience_ns:
             lane.watch(self, self._asked_ns + sent.patience_ns)
-        onward = self.node.onward
-        if onward is None or onward.thread is not socket.peer.thread:
-            onward = self.node.onward = self._look_onward(sent, socket.peer.thread)
+        there = address, socket.peer.thread
+        onward = self.node.onward.get(there)
+        if onward is None:
+            onward = self.node.onward[there] = self._look_onward(sent, *there)
         if onward.lane is not None and onward.lane.open:
             carried = self.ids.own if onward.carries_own else self.ids.carried
-            self.further = onward.lane.enter(self, lane.thread.now_ns + socket.latency_ns, carried)
+            time_ns = socket.arrival_ns(lane.thread.now_ns, onward.size_bytes)
+            self.further = onward.lane.enter(self, time_ns, carried, self.account)
         else:
             socket.write_all(self.ids.put_into_parts(sent.parts))
 
-    def _look_onward(self, sent: Sent, thread: Thread) -> Onward:
+    def _look_onward(self, sent: Sent, address: Address, thread: Thread) -> Onward:
         """Find the lane behind a connection, on which there is one id of a former lane and no other."""
         own, carried = has_mark(sent.parts, REQUEST_ID), has_mark(sent.parts, CARRIED_ID)
-        lane = None if own and carried else self.lane.express.lane_at(sent.address, thread, carry_on(sent.parts))
-        return Onward(thread, lane, own)
+        lane = None if own and carried else self.lane.express.lane_at(address, thread, carry_on(sent.parts))
+        return Onward(lane, own, size_of(sent.parts))
 
     @property
     def _asked_ns(self) -> int:
@@ -357,9 +375,27 @@ class Passage:
 
     def answered(self, passage: Passage, over: Over, end_ns: int) -> None:
         """Take the answer of the next lane, a little later."""
+        self.hear(passage.response(), end_ns, passage.size_bytes)
+
+    def hear(self, parts: list[Part], sent_ns: int, size_bytes: int) -> None:
+        """Take an answer that leaves the other end of the connection at ``sent_ns``."""
         assert self.socket
-        parts = passage.response()
-        self.lane.thread.post_at(lambda: self.on_read(parts), end_ns + self.socket.latency_ns)
+        assert self.socket.peer
+        time_ns = self.socket.peer.arrival_ns(sent_ns, size_bytes)
+        self.lane.thread.post_at(lambda: self._arrived(parts, time_ns), time_ns)
+
+    def _arrived(self, parts: list[Part], time_ns: int) -> None:
+        if self.account is not None:
+            self.account.wait_ns += self.lane.thread.now_ns - time_ns
+        self.on_read(parts)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the response is."""
+        over = self.node.moment
+        assert isinstance(over, Over)
+        return over.size_bytes
+        self.further = None  # which knows this one: together they would wait for the garbage collector
 
     def left(self) -> None:
         """Expect the answer on the connection, as ever."""
@@ -372,20 +408,22 @@ class Passage:
                 self.socket.reader.on_read(parts)
             return
         lane, node = self.lane, self.node
-        elapsed_ms = (lane.thread.now_ns - self._asked_ns) // _MS
+        elapsed_ms = (lane.thread.now_ns - self._asked_ns) // _MS if lane.tells_time else 0
         self._heard()
         self.answer = parts
+        if self.pool is not None:
+            self.pool.promise()
         known = node.answers.get((id(parts), elapsed_ms))
         if known is not None and known[0] is parts:
-            self.node = known[1]
+            self.node, self.ids.date = known[1], known[2]
             self.times.append(lane.thread.now_ns)
             self._walk()
             return
-        answer = Answer(tuple(parts), elapsed_ms)
+        answer = Answer(self.ids.take_date(parts), elapsed_ms)
         if self._follow(answer, answer):
             if len(node.answers) == _ANSWERS:
                 node.answers.clear()
-            node.answers[id(parts), elapsed_ms] = parts, self.node
+            node.answers[id(parts), elapsed_ms] = parts, self.node, self.ids.date
             self._walk()
         else:
             self._leave(RETURNED).between()
@@ -426,6 +464,8 @@ class Passage:
         if self.pool is not None and self.socket is not None:
             self.pool.release(self.socket)
         self.node.passed += 1
+        if self.account is not None and over.hop.flags:
+            self.account.flags = over.hop.flags
         lane.envoy.hops.add_like(over.hop, self.start_ns, end_ns - self.start_ns)
         self.caller.answered(self, over, lane.thread.now_ns)
 
@@ -476,11 +516,12 @@ class Passage:
         assert isinstance(over, Over)
         sent_ns = self._head_ns()
         second = envoy.second(sent_ns)
-        if node.written is not None and node.written.second == second:
-            return node.written.parts
+        written = node.written
+        if written is not None and written.second == second and written.date == self.ids.date:
+            return written.parts
         parts = self.ids.put_into_parts(over.parts, envoy.date(sent_ns))
         if not has_mark(over.parts, REQUEST_ID) and not has_mark(over.parts, CARRIED_ID):
-            node.written = Written(second, parts)
+            node.written = Written(second, self.ids.date, parts)
         return parts
 
     def _head_ns(self) -> int:

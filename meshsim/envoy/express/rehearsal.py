@@ -13,7 +13,9 @@ from random import Random
 from typing import TYPE_CHECKING, NoReturn
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
+from meshsim.envoy.balancing import InTurn
 from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.express.course import DATE, REQUEST_ID, Answer, Content, Doing, Moment, Over, Piece, Sent, Shown
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap
@@ -26,7 +28,7 @@ from meshsim.envoy.routing import Match
 from meshsim.envoy.stream import Stream, StreamInfo
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.upstream import Address
-from meshsim.envoy.wire import LOOPBACK_NS, Part, Socket
+from meshsim.envoy.wire import LOOPBACK_NS, Part, Socket, size_of
 from meshsim.sim import Level, Streams
 
 if TYPE_CHECKING:
@@ -142,9 +144,18 @@ class Rehearsal:
         assert self.stream
         name = (self.stream.route and self.stream.route.cluster) or ""
         cluster = self._stage.workers[0].clusters[name]
-        if len(cluster.hosts) > 1 or cluster.http2 or cluster.max_requests:
-            raise NotTheSame("hosts or connections take turns")
+        if cluster.http2 or cluster.max_requests:
+            raise NotTheSame("connections take turns")
+        if cluster.breakers is not None:
+            raise NotTheSame("it depends on how many others there are")
+        if len(cluster.hosts) > 1 and not self._are_alike(cluster):
+            raise NotTheSame("the course depends on the host")
         return name
+
+    def _are_alike(self, cluster: Cluster) -> bool:
+        """Whether a cluster's hosts take turns, and nothing but the address tells one from another."""
+        names = {self._stage.host_name(cluster.name, address) for address in cluster.hosts}
+        return isinstance(cluster.balancer, InTurn) and names == {""}
 
     def over(self, request: HeaderMap, response: HeaderMap | None, trailers: HeaderMap | None) -> None:
         """Note what the modules will be able to log."""
@@ -169,6 +180,7 @@ class Rehearsal:
             tuple(request.pairs()),
             tuple(response.pairs()) if response else (),
             tuple(trailers.pairs()) if trailers else None,
+            size_of(self._written),
         )
 
     def _check_turns(self, place: int) -> None:
@@ -183,8 +195,11 @@ class Rehearsal:
 
     def _with_patience(self, sent: Sent, place: int) -> Sent:
         """Say how long an answer is waited for: nobody answers here, so what comes next comes of waiting."""
-        since = self._times[place - 1] if place else 0
-        return replace(sent, patience_ns=self._times[place + 1] - since) if place + 1 < len(self._times) else sent
+        costs = self._stage.process.costs
+        entered_ns = LOOPBACK_NS + costs.request_ns + len(self.uses) * costs.filter_ns
+        since = self._times[place - 1] if place else entered_ns
+        then = [*self._times[place + 1 : place + 2], *self._hops.ends]
+        return replace(sent, patience_ns=then[0] - since) if then else sent
 
 
 class _Hops(HopLog):
@@ -194,9 +209,12 @@ class _Hops(HopLog):
         super().__init__(stage.recorder)
         self._kernel = stage.kernel
         self.turn_ns = -1
+        #: When each stream has ended, by the worker's clock.
+        self.ends: list[int] = []
 
     def add(self, hop: Hop) -> None:
         super().add(hop)
+        self.ends.append(hop.start_ns + hop.took_ns)
         self.turn_ns = self._kernel.now_ns
 
 
@@ -205,9 +223,10 @@ class _NoChance(Streams):
 
     def __init__(self) -> None:
         super().__init__(0)
+        self._refusing = _Refusing()
 
     def stream(self, name: str) -> Random:
-        return _Refusing()
+        return self._refusing
 
 
 class _Refusing(Random):

@@ -9,7 +9,7 @@ from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.shim.blocks import encode_block
 from meshsim.abi.shim.instance import Shim
 from meshsim.abi.shim.ride import Ride, RideStep
-from meshsim.envoy.express.course import CARRIED_ID, REQUEST_ID, Node, Piece, Shown
+from meshsim.envoy.express.course import CARRIED_DATE, CARRIED_ID, REQUEST_ID, Node, Piece, Shown
 from meshsim.envoy.headers import HeaderMap
 
 CALLBACKS = {
@@ -28,7 +28,7 @@ MAPS = {
 }
 BODIES = {Piece.REQUEST_DATA: BufferType.REQUEST_BODY, Piece.RESPONSE_DATA: BufferType.RESPONSE_BODY}
 
-MARKS = (REQUEST_ID, CARRIED_ID)
+MARKS = (REQUEST_ID, CARRIED_ID, CARRIED_DATE)
 
 #: A moment is worth a track when it has been shown so often by itself.
 FAMILIAR = 3

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from meshsim.envoy.account import Account
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap
@@ -45,13 +46,17 @@ class Asker(Protocol):
     def retries_used_up(self) -> None:
         """Take note that there would be another try, were there any left."""
 
+    def retries_overflow(self) -> None:
+        """Take note that there would be another try, did circuit breakers let it be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is decided before the first try.
 
     ``tells_timeout`` and ``tells_attempt`` say which of Envoy's own headers each try carries, ``traced`` which of a
-    tracer's; ``limit_bytes`` bounds the copy of the body, ``hash_value`` decides among hosts.
+    tracer's; ``limit_bytes`` bounds the copy of the body, ``hash_value`` decides among hosts; ``account`` is
+    what the request is charged to.
     """
 
     cluster: Cluster
@@ -63,3 +68,4 @@ class Plan:
     tells_attempt: bool
     traced: Traced | None = None
     hash_value: int | None = None
+    account: Account | None = None

@@ -187,7 +187,8 @@ class Router(HttpFilter):
         limit = self.stream.request.limit_bytes if match.buffer_limit is None else match.buffer_limit
         retries = Retries.of(policy, headers)
         attempts = match.host.include_request_attempt_count
-        return Plan(cluster, timeouts, retries, self._random, limit, visible, attempts, self.stream.traced, hash_value)
+        traced, account = self.stream.traced, self.stream.info.account
+        return Plan(cluster, timeouts, retries, self._random, limit, visible, attempts, traced, hash_value, account)
 
     def _no_plan(self, cluster: Cluster) -> Plan:
         """A request that no host can get stays as it is."""
@@ -251,7 +252,12 @@ class Router(HttpFilter):
     def no_answer(self, failure: UpstreamFailure) -> None:
         """Answer for an upstream that did not."""
         if not self.stream.over:
-            edit = self._edit_response
+
+            def edit(response: HeaderMap) -> None:
+                if failure.overload and not self._config.suppress_envoy_headers:
+                    response.add(b"x-envoy-overloaded", b"true")
+                self._tell_attempts(response)
+
             self._reply(LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag))
 
     def answer_cut(self, failure: UpstreamFailure) -> None:
@@ -265,10 +271,18 @@ class Router(HttpFilter):
         """Take note that there would be another try, were there any left."""
         self.stream.info.flags.append("URX")
 
+    def retries_overflow(self) -> None:
+        """Take note that there would be another try, did circuit breakers let it be."""
+        self.stream.info.flags.append("UO")
+
     def _edit_response(self, response: HeaderMap) -> None:
         """Change a response's headers as the route says."""
         assert self._match
-        assert self._tries
         self._match.edit_response(response, self._values(self.stream))
+        self._tell_attempts(response)
+
+    def _tell_attempts(self, response: HeaderMap) -> None:
+        assert self._match
+        assert self._tries
         if self._match.host.include_attempt_count_in_response:
             response.put(b"x-envoy-attempt-count", b"%d" % self._tries.number)

@@ -42,6 +42,7 @@ class Tries:
     _upstream: Upstream | None = None
     _answered: bool = False
     _over: bool = False
+    _retrying: bool = False
     _timers: dict[str, Timer] = field(default_factory=dict)
 
     @property
@@ -96,7 +97,9 @@ class Tries:
         if self.plan.traced:
             self.plan.traced.tell_upstream(self.headers)
         sent = self.headers.copy()
-        self._upstream = self.plan.cluster.request(_Try(self, sent), sent, end, hash_value=self.plan.hash_value)
+        self._upstream = self.plan.cluster.request(
+            _Try(self, sent), sent, end, hash_value=self.plan.hash_value, account=self.plan.account
+        )
 
     def _complete(self) -> None:
         """The request has been sent; from now on the answer is waited for."""
@@ -138,7 +141,7 @@ class Tries:
         failure = self._timed_out("upstream_per_try_timeout")
         if self._retries is not None and self._tries_again(self._retries.takes_failure(failure.flag)):
             if self._upstream:
-                self._upstream.cancel()
+                self._upstream.timed_out()
             self._wait_to_retry()
         else:
             self._abandon(failure)
@@ -151,7 +154,7 @@ class Tries:
     def _abandon(self, failure: UpstreamFailure) -> None:
         """Leave a try that is under way; the time-out is the cluster's answer."""
         if self._upstream:
-            self._upstream.cancel()
+            self._upstream.timed_out()
             if not self._answered:
                 self.plan.cluster.count_failure(failure)
         self._give_up(failure)
@@ -211,6 +214,7 @@ class Tries:
 
     def _end(self) -> None:
         self._over = True
+        self._retry_is_over()
         for name in list(self._timers):
             self._stop(name)
 
@@ -219,6 +223,7 @@ class Tries:
     def _tries_again(self, wanted: bool) -> bool:
         """Take one of the retries that are left, if one is wanted."""
         retries, stats = self._retries, self.plan.cluster.stats
+        self._retry_is_over()
         if retries is None or not wanted or self._answered:
             if retries is not None and retries.made:
                 stats.add("upstream_rq_retry_success")
@@ -227,10 +232,23 @@ class Tries:
             stats.add("upstream_rq_retry_limit_exceeded")
             self.asker.retries_used_up()
             return False
-        stats.add("upstream_rq_retry")
         retries.left -= 1
+        allowed = self.plan.cluster.retries
+        if allowed is not None:
+            if not allowed.is_left():
+                stats.add("upstream_rq_retry_overflow")
+                self.asker.retries_overflow()
+                return False
+            allowed.take()
+            self._retrying = True
+        stats.add("upstream_rq_retry")
         retries.made += 1
         return True
+
+    def _retry_is_over(self) -> None:
+        if self._retrying and self.plan.cluster.retries is not None:
+            self._retrying = False
+            self.plan.cluster.retries.give()
 
     def _wait_to_retry(self) -> None:
         self._upstream = None

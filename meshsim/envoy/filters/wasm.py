@@ -239,8 +239,15 @@ class WasmFilter(HttpFilter):
 
     # -- context host: the stream's course ---
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether the stream is only logged and taken down: Envoy has no more of it than that."""
+        return self.in_access_log or self._destroyed
+
     def continue_stream(self, kind: StreamType) -> None:
         """Resume after this call; the request's windows close at once, whichever half of the stream resumes."""
+        if kind is StreamType.RESPONSE and self.stream.response_headers is None:
+            self._plugin.note_crash("the response is continued before there is one")
         if kind is StreamType.REQUEST:
             self._wasm.after_call(lambda: self.stream.request.resume(self.request_slot))
         elif kind is StreamType.RESPONSE:
@@ -252,6 +259,8 @@ class WasmFilter(HttpFilter):
     def close_stream(self, kind: StreamType) -> None:
         """Reset after this call."""
         if kind in (StreamType.REQUEST, StreamType.RESPONSE):
+            if self._is_over:
+                self._plugin.note_crash("a stream is closed that is over")
             self.stream.info.details = self.stream.info.details or "wasm_close_stream"
             self._wasm.after_call(self.stream.reset)
 
@@ -264,6 +273,8 @@ class WasmFilter(HttpFilter):
                 if name != b":status":
                     headers.add(name, value)
 
+        if self._is_over:
+            self._plugin.note_crash("a stream is answered that is over")
         reply = LocalReply(
             response.status & _STATUS_MASK,
             response.body,

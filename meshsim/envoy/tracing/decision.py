@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from meshsim.envoy.config.route import FractionalPercent, Route
+from meshsim.envoy.config.route import Route
+from meshsim.envoy.config.share import FractionalPercent
 from meshsim.envoy.config.tracing import Percent, Tracing
 from meshsim.envoy.headers import HeaderMap
 

@@ -164,14 +164,14 @@ def test_what_is_not_modelled_is_refused_or_left_out(line: str) -> None:
 
 
 def test_a_filter_that_is_not_modelled_is_left_out_of_its_chain() -> None:
-    lua = (
-        "          http_filters:\n          - name: lua\n            typed_config:\n"
-        '              "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua\n'
-        "              default_source_code: {inline_string: x}\n"
+    buffer = (
+        "          http_filters:\n          - name: buffer\n            typed_config:\n"
+        '              "@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer\n'
+        "              max_request_bytes: 1000\n"
     )
-    text = BASE.replace("          http_filters:\n", lua)
+    text = BASE.replace("          http_filters:\n", buffer)
 
-    with pytest.raises(UnmodelledField, match=r"envoy\.extensions\.filters\.http\.lua\.v3\.Lua"):
+    with pytest.raises(UnmodelledField, match=r"envoy\.extensions\.filters\.http\.buffer\.v3\.Buffer"):
         parse_bootstrap(text)
     bootstrap = parse_bootstrap(text, ignore_unmodelled=True)
     filters = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config
@@ -210,7 +210,11 @@ _CLUSTER, _HOST = ("type: STATIC\n", 4), ("port_value: 18081}}}\n", 8)
         ),
         (_CLUSTER, "common_http_protocol_options: {max_stream_duration: 1s}", "max_stream_duration of Cluster"),
         (_CLUSTER, "lb_policy: LOAD_BALANCING_POLICY_CONFIG", "Cluster.lb_policy: LOAD_BALANCING_POLICY_CONFIG"),
-        (_CLUSTER, "circuit_breakers: {thresholds: [{max_retries: 0}]}", "Thresholds.max_retries: 0"),
+        (
+            _CLUSTER,
+            "circuit_breakers: {thresholds: [{retry_budget: {budget_percent: {value: 20}}}]}",
+            "Thresholds.retry_budget",
+        ),
     ],
 )
 def test_what_nothing_acts_on_is_not_modelled(after: tuple[str, int], line: str, what: str) -> None:

@@ -1,0 +1,24 @@
+"""What a request is charged with on its way through proxies and networks, so that its time can be told apart."""
+
+from __future__ import annotations
+
+
+class Account:
+    """Kept by whoever sends a request; sockets and proxies write to it, whatever they make of the request.
+
+    Attributes
+    ----------
+    network_ns : int
+        Time of its messages between two ends, and of waiting for connections.
+    wait_ns : int
+        Time that its messages had arrived and their thread was busy.
+    flags : str
+        Response flags, of the last proxy that had some.
+    """
+
+    __slots__ = ("flags", "network_ns", "wait_ns")
+
+    def __init__(self) -> None:
+        self.network_ns = 0
+        self.wait_ns = 0
+        self.flags = ""

@@ -1,0 +1,21 @@
+"""What a filter of Envoy's own is to its connection manager."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from meshsim.envoy.filters.base import HttpFilter
+from meshsim.envoy.process import ThreadHost
+
+
+class NativeUse(Protocol):
+    """A filter in a chain: makes what stands in a stream's chain."""
+
+    def on_stream(self, host: ThreadHost) -> HttpFilter:
+        """Make the filter for a stream on a worker."""
+
+
+def cost_ns(host: ThreadHost, name: str) -> float:
+    """Return a coefficient of the cost profile, in ns; 0 for a profile that has it not."""
+    entry = host.process.costs.profile.coefficients.get(name)
+    return entry.value if entry else 0.0

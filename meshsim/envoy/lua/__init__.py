@@ -1,0 +1,1 @@
+"""Envoy's Lua filter: scripts in the real LuaJIT, one state a script and thread."""

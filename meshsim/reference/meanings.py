@@ -1,0 +1,158 @@
+"""What each coefficient of a cost profile is: its unit, and how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from meshsim.reference.fit import KINDS, LUA_SCRIPTS, PAGES, USUAL
+from meshsim.reference.probes import CALLS, CONNECTIONS, FEW, HEADERS, LENGTH, LUA_STEPS, LUA_TIMES, MANY
+from meshsim.reference.scripts import LUA_CALLS
+from meshsim.reference.specimens import CALLBACKS, COPIED_BYTES, HOST_CALLS
+from meshsim.reference.tasks import ENGINES, TASKS
+from meshsim.reference.tiers import FUNCTIONS, MARKS
+
+Meaning = tuple[str, str]
+
+
+def meanings() -> Mapping[str, Meaning]:
+    """Unit and origin of each coefficient, by name.
+
+    Examples
+    --------
+    >>> meanings()["clone_ns"][0], meanings()["fuel_ns.call_10"][0]
+    ('ns', 'ns/fuel')
+    """
+    return {**_LOADING, **_CALLS, **_REQUESTS, **_CONNECTIONS, **_KINDS, **_TASKS, **_MEMORY}
+
+
+_LOADING: Mapping[str, Meaning] = {
+    "v8_start_ns": ("ns", "Log time stamps: the first base VM of a process over the later ones, all of a tiny module."),
+    "isolate_ns": (
+        "ns",
+        "Log time stamps: 'Base Wasm created' to the canary's 'Thread-Local Wasm created' for a tiny module, less the "
+        "canary's own isolate as seen on a worker. With parsing, linking, instantiation.",
+    ),
+    "compile_ns_per_byte": (
+        "ns/byte",
+        "Log time stamps: the same span by the module's size; functions of some 200 to 1,200 bytes that mix operators, "
+        "branches, memory and calls. On one core: V8 compiles on threads of its own too, so it takes less where "
+        "cores are free. Code out of Go's compiler takes several times as much.",
+    ),
+    "compile_ns_per_byte.arithmetic": ("ns/byte", "The same for straight arithmetic: the least that code takes."),
+    "clone_ns": (
+        "ns",
+        "Log time stamps on a worker that makes clones one after the other: the end of a plugin's start to the next "
+        "one's first callback (isolate and linking) for a tiny module.",
+    ),
+    "clone_ns_per_byte": ("ns/byte", "The same span by the module's size."),
+    "first_call_ns": (
+        "ns",
+        "Log time stamps on a worker: the first call of a callback in a VM, which is empty: V8 makes the way in.",
+    ),
+}
+_CALLS: Mapping[str, Meaning] = {
+    f"fuel_ns.call_{call}": (
+        "ns/fuel",
+        f"Envoy's clock, read by a guest when it is configured: a hash in call {before + 1:,} to {call:,} of a function"
+        + (f", of {FUNCTIONS} functions each." if call <= MARKS[1] else "."),
+    )
+    for before, call in zip((0, *MARKS), MARKS, strict=False)
+}
+_REQUESTS: Mapping[str, Meaning] = {
+    "request_ns": (
+        "ns",
+        f"CPU time per request of a direct response without filters, {FEW} keep-alive connections; request_ns.C has "
+        "it for C of them: it depends on how many requests Envoy finds at once.",
+    ),
+    "filter_ns": (
+        "ns",
+        f"CPU time per request of a Wasm filter with one empty callback over none, less the callback: alone, and as "
+        f"one of {LENGTH} in a chain, each with a VM of its own. At {MANY} connections, like all that follow.",
+    ),
+    "filter_ns.first": ("ns", "The same of a filter alone: the first Wasm filter of a request."),
+    "filter_ns.further": ("ns", f"The same of each further one, in a chain of {LENGTH}."),
+    "callback_ns": (
+        "ns",
+        f"CPU time per request of filters with {len(CALLBACKS)} empty callbacks over such with one, by callback: "
+        f"alone, and {LENGTH} filters in a chain, each with a VM of its own.",
+    ),
+    "host_call_ns": (
+        "ns",
+        f"CPU time per request of {CALLS['add']} host calls over none, by call; the mean of {', '.join(USUAL)} "
+        "(get: a header that is not there; found: one that is, with the guest's allocator; log: below the level).",
+    ),
+    "host_call_ns.first": (
+        "ns",
+        f"What the first host call of a request takes besides: of proxy_add_header_map_value, once and {CALLS['add']} "
+        "times. Not charged in virtual time; host_call_ns has a tenth of it in it.",
+    ),
+    "clock_read_ns": (
+        "ns",
+        f"CPU time per request of {CALLS['clock']} proxy_get_current_time_nanoseconds over none, by call.",
+    ),
+    "copy_ns_per_byte": (
+        "ns/byte",
+        f"CPU time per request of getting and setting shared data of {COPIED_BYTES:,} bytes over 4 bytes, by byte.",
+    ),
+    "fuel_ns": (
+        "ns/fuel",
+        "CPU time per request over Wasmtime's fuel of loops: a dependent chain, loads and stores, calls and branches.",
+    ),
+    "native_filter_ns": ("ns", "CPU time per request of a header_mutation filter that adds one header, over none."),
+    "native_change_ns": ("ns", f"CPU time per request of {HEADERS} headers over one in header_mutation, by header."),
+    "lua_filter_ns": ("ns", "CPU time per request of a Lua filter with an empty envoy_on_request, over none."),
+    "lua_response_ns": ("ns", "CPU time per request of an empty envoy_on_response besides."),
+    "lua_call_ns": (
+        "ns",
+        f"CPU time per request of {LUA_TIMES} calls of Envoy's API in a Lua script over none, by call; the mean of "
+        f"{', '.join(LUA_CALLS)}.",
+    ),
+    "lua_step_ns": ("ns", f"CPU time per request of a loop of {LUA_STEPS:,} hash steps in Lua over none, by step."),
+}
+_CONNECTIONS: Mapping[str, Meaning] = {
+    f"{name}.{count}": (unit, how.format(count))
+    for name, unit, how in (
+        ("request_ns", "ns", "CPU time per request of a direct response without filters at {} connections."),
+        (
+            "filter_scale",
+            "ratio",
+            f"What {LENGTH} Wasm filters with {len(CALLBACKS)} callbacks each add at {{}} connections, over {MANY}.",
+        ),
+    )
+    for count in CONNECTIONS
+}
+_KINDS: Mapping[str, Meaning] = {
+    f"host_call_ns.{kind}": (
+        "ns",
+        f"CPU time per request of {CALLS['add']} proxy_{kind} over none, by call; without what a request's "
+        "first call takes besides.",
+    )
+    for kind in dict.fromkeys(HOST_CALLS[name].kind for name in KINDS)
+} | {f"lua_call_ns.{name}": ("ns", f"The same of {call} alone.") for name, call in LUA_CALLS.items()}
+_TASKS: Mapping[str, Meaning] = {
+    f"task_ns.{task}.{engine}": (
+        "ns",
+        f"CPU time per request of the task {task} as a {engine} filter, over the same request without"
+        + (" (but in a filter that waits for the body)." if TASKS[task].without else "."),
+    )
+    for task in TASKS
+    for engine in ENGINES
+}
+_MEMORY: Mapping[str, Meaning] = {
+    "envoy_bytes": ("bytes", "Resident memory of Envoy at rest without filters, at no workers (extrapolated)."),
+    "worker_bytes": ("bytes", "The same by number of workers."),
+    "v8_bytes": ("bytes", "Resident memory with a tiny module over without, at no VMs (extrapolated): V8 itself."),
+    "vm_bytes": (
+        "bytes",
+        "The same by VM (two and one a worker), with the one or two pages of linear memory that such a guest touches.",
+    ),
+    "module_bytes_per_code_byte": (
+        "bytes/byte",
+        "Resident memory with one worker by the module's size: what V8 keeps of a module once a process.",
+    ),
+    "touched_bytes_per_byte": (
+        "bytes/byte",
+        f"Resident memory by what guests write of a linear memory of {PAGES} pages, on the main thread and workers.",
+    ),
+    "lua_vm_bytes": ("bytes", f"Resident memory of {LUA_SCRIPTS} Lua filters over none, by filter and thread."),
+}

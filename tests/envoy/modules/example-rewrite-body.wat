@@ -1,0 +1,20 @@
+;; Puts another body in the place of a request's.
+(module
+  (import "env" "proxy_set_buffer_bytes" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "content-length")
+  (data (i32.const 32) "8")
+  (data (i32.const 48) "withheld")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  ;; The length has to be told before the body is there; the headers wait for it.
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (if (local.get 2) (then (return (i32.const 0))))
+    (drop (call $replace (i32.const 0) (i32.const 16) (i32.const 14) (i32.const 32) (i32.const 1)))
+    (i32.const 1))
+  (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+    (if (i32.eqz (local.get 2)) (then (return (i32.const 1))))
+    (drop (call $set (i32.const 0) (i32.const 0) (local.get 1) (i32.const 48) (i32.const 8)))
+    (i32.const 0)))
