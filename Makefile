@@ -50,7 +50,7 @@ layers: $(VENV)/.ready-test ## imports only point down
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 
 unit: $(VENV)/.ready-test ## the tests that need no Envoy; ARGS= goes to pytest
-	$(PY) -m pytest -m "not envoy and not browser" $(ARGS)
+	$(PY) -m pytest -m "not envoy and not browser" -n auto --dist loadfile $(ARGS)
 
 test-envoy: $(VENV)/.ready-test $(VENV)/.ready-demo ## record a sample of truths anew (ALL=1: all) and run the tests that need Envoy
 	$(PY) -m meshsim.reference.truth --check $(if $(ALL),--all,--sample $(SAMPLE) --seed $(COMMIT))

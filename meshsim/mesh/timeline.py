@@ -19,9 +19,10 @@ from meshsim.mesh.result import MeshEvent
 if TYPE_CHECKING:
     from meshsim.mesh.engine import World
 
-_LOOK_NS = 100_000_000
+_MS = 1_000_000
+_LOOK_NS = 100 * _MS
 #: How long an old proxy's connections are left to those who use them.
-_DRAIN_NS = 30_000_000_000
+_DRAIN_NS = 30_000 * _MS
 
 
 class Timeline:
@@ -49,14 +50,14 @@ class Timeline:
         match action:
             case AddLatency(where, ns):
                 ways.slow_down(where, ns)
-                self._note("latency", f"{ns} ns more to and from {where}" if ns else f"none more for {where}")
+                self._note("latency", f"{ns / _MS:g} ms more to and from {where}" if ns else f"none more for {where}")
             case Partition(zone, other, for_ns):
                 ways.cut(zone, other, world.kernel.now_ns + for_ns)
-                self._note("partition", f"nothing between {zone} and {other} for {for_ns} ns")
+                self._note("partition", f"nothing between {zone} and {other} for {for_ns / _MS:g} ms")
             case SetFault(service, error_rate, delay_ns):
                 for pod in self._pods(service):
                     pod.error_rate, pod.delay_ns = error_rate, delay_ns
-                self._note("fault", f"{service}: {error_rate:.1%} errors, {delay_ns} ns more")
+                self._note("fault", f"{service}: {error_rate:.1%} errors, {delay_ns / _MS:g} ms more")
             case Scale(service, replicas):
                 self._scale(service, replicas)
             case CrashWorker(pod, worker, down_ns):
