@@ -115,11 +115,17 @@ def _others(cpu: Mapping[str, float]) -> Round:
 
 def _connections(cpu: Mapping[str, float]) -> Round:
     plain = {count: cpu[f"none {count}"] for count in CONNECTIONS}
-    added = {count: cpu[f"chain {count}"] - plain[count] for count in CONNECTIONS}
+    added = {
+        kind: {count: cpu[f"{probe} {count}"] - plain[count] for count in CONNECTIONS}
+        for kind, probe in (("a filter alone", "alone"), ("a chain", "chain"))
+    }
     return {
         "request_ns": {"direct response": [(1, plain[FEW])]},
         **{f"request_ns.{count}": {"direct response": [(1, plain[count])]} for count in CONNECTIONS},
-        **{f"filter_scale.{count}": {"a chain": [(added[MANY], added[count])]} for count in CONNECTIONS},
+        **{
+            f"filter_scale.{count}": {kind: [(each[MANY], each[count])] for kind, each in added.items()}
+            for count in CONNECTIONS
+        },
     }
 
 

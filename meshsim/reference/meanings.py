@@ -116,7 +116,8 @@ _CONNECTIONS: Mapping[str, Meaning] = {
         (
             "filter_scale",
             "ratio",
-            f"What {LENGTH} Wasm filters with {len(CALLBACKS)} callbacks each add at {{}} connections, over {MANY}.",
+            f"What a Wasm filter with {len(CALLBACKS)} callbacks adds at {{}} connections, over {MANY}: alone, and in "
+            f"a chain of {LENGTH}.",
         ),
     )
     for count in CONNECTIONS

@@ -46,6 +46,7 @@ def probes(bench: Bench) -> dict[str, Probe]:
     for count in CONNECTIONS:
         made[f"none {count}"] = Probe((), count)
         made[f"chain {count}"] = Probe(made["all chain"].filters, count)
+        made[f"alone {count}"] = Probe(made["all"].filters, count)
     for name, times in CALLS.items():
         made[f"call {name}"] = Probe((_wasm(bench, f"call-{name}", guest(calls={name: times})),))
     for name, times in ROUNDS.items():

@@ -33,7 +33,8 @@ def cpu() -> dict[str, float]:
     made = {"bare": bare, "all": none + FILTER + callbacks * CALLBACK, "all chain": none + whole}
     made["bare chain"] = none + LENGTH * (FILTER + CALLBACK)
     made |= {f"none {count}": plain(count) for count in CONNECTIONS}
-    made |= {f"chain {count}": plain(count) + whole * (2 if count == FEW else 1) for count in CONNECTIONS}
+    for probe, adds in (("chain", whole), ("alone", FILTER + callbacks * CALLBACK)):
+        made |= {f"{probe} {count}": plain(count) + adds * (2 if count == FEW else 1) for count in CONNECTIONS}
     made |= {f"call {name}": bare + CALLS[name] * (100 + n) for n, name in enumerate(HOST_CALLS)}
     for small, bulk in (("data", "in"), ("share", "out")):
         made[f"call {small}"] = made[f"call {bulk}"] - 0.25 * CALLS[bulk] * (COPIED_BYTES - fit.WORD_BYTES)
@@ -65,7 +66,7 @@ def test_requests_give_back_the_costs_that_the_cpu_times_were_made_of() -> None:
     assert (got["native_filter_ns"], got["native_change_ns"]) == ([NATIVE], [HEADER])
     assert (got["lua_filter_ns"], got["lua_response_ns"], got["lua_step_ns"]) == ([LUA], [800], [4])
     assert got["lua_call_ns"] == [200] * len(LUA_CALLS)
-    assert (got[f"filter_scale.{FEW}"], got[f"filter_scale.{MANY}"]) == ([2], [1])
+    assert (got[f"filter_scale.{FEW}"], got[f"filter_scale.{MANY}"]) == ([2, 2], [1, 1])
     assert got["task_ns.count_metric.wasm"] == [len("wasm")]
 
 
