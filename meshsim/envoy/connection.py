@@ -90,6 +90,8 @@ class ServerConnection:
         self._accepts_http10 = bool(http1 and http1.accept_http_10)
         self._trailers = bool(http1 and http1.enable_trailers)
         self._unread: list[Part] = []
+        #: Whether a request that has come on it waits on a lane (:mod:`meshsim.envoy.express`) for its upstream.
+        self.has_passage = False
         socket.reader = self
 
     # -- reading ---
@@ -117,6 +119,11 @@ class ServerConnection:
     def is_idle(self) -> bool:
         """Whether the next request would be served at once."""
         return self._stream is None and not self._unread and not self._socket.closed
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody waits for an answer on it, neither in the stream model nor on a lane."""
+        return self.is_idle and not self.has_passage
 
     def on_read_told(
         self,

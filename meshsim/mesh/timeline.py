@@ -169,7 +169,7 @@ class Timeline:
         left = [socket for socket in sockets if not socket.closed]
         for socket in left:
             reader = socket.reader
-            if (isinstance(reader, ServerConnection) and reader.is_idle) or self._world.kernel.now_ns >= until_ns:
+            if (isinstance(reader, ServerConnection) and reader.is_unused) or self._world.kernel.now_ns >= until_ns:
                 socket.thread.post(socket.close)
         if left and self._world.kernel.now_ns < until_ns:
             self._world.kernel.after(_LOOK_NS, self._drain, (left, until_ns))

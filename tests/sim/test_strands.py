@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
+import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -199,12 +201,18 @@ def test_the_stack_size_of_other_threads_stays() -> None:
     assert threading.stack_size() == before
 
 
-def test_an_interrupt_waits_until_the_strand_hands_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    import _thread
-    import signal
-
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have interrupts raise, also where whoever runs the tests in the background has them ignored."""
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals go to the main thread")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_waits_until_the_strand_hands_back() -> None:
     steps: list[str] = []
 
     def work(_: object) -> None:

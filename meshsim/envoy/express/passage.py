@@ -336,6 +336,7 @@ class Passage:
             return
         assert socket.peer
         self.pool, self.socket, self.waits = pool, socket, True
+        self.caller.connection.has_passage = True
         self.cluster, self.address = cluster, address
         socket.reader = self
         socket.charge(self.account)
@@ -451,7 +452,7 @@ class Passage:
             self.give_up()
 
     def _heard(self) -> None:
-        self.waits = False
+        self.waits = self.caller.connection.has_passage = False
         self.lane.unwatch()
 
     # -- the end ---
