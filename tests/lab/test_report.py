@@ -69,6 +69,10 @@ def test_without_the_real_envoy_it_says_so(alone: Showing) -> None:
 @pytest.mark.envoy
 def test_with_the_real_envoy_it_gives_the_verdict(first: Scenario) -> None:
     showing = show(first, concurrency=2)
+    if not showing.identical:
+        # Envoy counts its VMs, then sets the gauge: two workers that do so at once may leave it one short.
+        assert ".active" in showing.comparison_text
+        showing = show(first, concurrency=2)
     assert showing.identical, showing.comparison_text
     assert showing.real is not None
     assert f"identical to the real Envoy {showing.real.version}" in report(showing)
