@@ -66,7 +66,10 @@ higress: $(VENV)/.ready-higress ## real filters of another host (85 MB of them),
 	$(PY) -m pytest tests/envoy/higress $(ARGS)
 
 hostile: $(VENV)/.ready-test ## hostile guests, each beside a good one: all of them
-	$(PY) -m tests.hostile
+	$(PY) -m tests.hostile --part 0/4
+	$(PY) -m tests.hostile --part 1/4
+	$(PY) -m tests.hostile --part 2/4
+	$(PY) -m tests.hostile --part 3/4
 
 loaderfuzz: $(VENV)/.ready-test ## broken modules and configurations (SEEDS=0:20000)
 	$(PY) -m tests.loaderfuzz --seeds $(SEEDS)

@@ -17,6 +17,9 @@ from meshsim.wasm import Memory
 SHOWN_BYTES = 1024
 """How much of one argument is kept: a header map of usual size."""
 
+MOST_CALLS = 10_000
+"""So many host calls of one VM have their contents kept: a guest must not fill the host's memory with them."""
+
 #: Numbers of 64 bits that the host writes; the others have 32.
 _WIDE = frozenset({"time", "value", "resolution"})
 

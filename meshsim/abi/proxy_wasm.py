@@ -170,6 +170,8 @@ class ProxyWasm:
         self._meter = host.meter
         #: Calls into the module that are under way, one inside the other.
         self.calls = 0
+        #: Host calls whose contents are kept (:mod:`meshsim.abi.contents`), and those that came too late for that.
+        self.shown_calls = 0
         self.burnt = 0
         self.limits = limits or Limits()
         self.allowance = Allowance(self.limits.kept_bytes_per_call, self.limits.kept_bytes)
