@@ -6,7 +6,7 @@ import copy
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,10 @@ def code(repository: Path) -> Code:
 
 @pytest.fixture(scope="module")
 def port(code: Code) -> Iterator[int]:
-    """The port of a server of code."""
+    """The port of a server of code, which answers one request after the other.
+
+    With a thread for each, two fetches under way would come back in either order.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the base class's name
@@ -55,7 +58,7 @@ def port(code: Code) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_address[1]
