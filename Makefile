@@ -28,7 +28,7 @@ LANGS  ?=
         lessons test-notebooks binder-check test-browser screenshots lab system clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready-demo ## the main job on a bundled scenario: tables here, report and trace in ./meshsim-demo/
 	$(VENV)/bin/meshsim demo
@@ -65,11 +65,9 @@ truth: $(VENV)/.ready-demo ## write truths from the real Envoy: all, or CASES="a
 higress: $(VENV)/.ready-higress ## real filters of another host (85 MB of them), with --abi higress
 	$(PY) -m pytest tests/envoy/higress $(ARGS)
 
+# In four processes, one after the other: each of them has to live within its bound of memory.
 hostile: $(VENV)/.ready-test ## hostile guests, each beside a good one: all of them
-	$(PY) -m tests.hostile --part 0/4
-	$(PY) -m tests.hostile --part 1/4
-	$(PY) -m tests.hostile --part 2/4
-	$(PY) -m tests.hostile --part 3/4
+	set -e; for part in 0/4 1/4 2/4 3/4; do $(PY) -m tests.hostile --part $$part; done
 
 loaderfuzz: $(VENV)/.ready-test ## broken modules and configurations (SEEDS=0:20000)
 	$(PY) -m tests.loaderfuzz --seeds $(SEEDS)
@@ -83,7 +81,7 @@ stepfuzz: $(VENV)/.ready-test ## random calls in the stack machine and in Wasmti
 bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
 	$(PY) -m tests.bench $(ARGS)
 
-accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit (3 min)
+accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit, and under load (7 min)
 	$(PY) -m meshsim.reference.accuracy $(ARGS)
 
 profile: $(VENV)/.ready-test ## where time goes, by layer and function; ARGS="kernel-to-callback-loop --stacks FILE"

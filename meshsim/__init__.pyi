@@ -8,8 +8,8 @@ from .envoy.batch import BatchResult as BatchResult
 from .envoy.batch import batch as batch
 from .envoy.outcome import ReplayResult as ReplayResult
 from .envoy.outcome import Response as Response
-from .envoy.proxy import AbiLine as AbiLine
 from .envoy.proxy import Envoy as Envoy
+from .envoy.records import AbiLine as AbiLine
 from .envoy.replay import replay as replay
 from .envoy.requests import Request as Request
 from .envoy.requests import load_requests as load_requests
@@ -21,6 +21,8 @@ from .errors import MeshsimError as MeshsimError
 from .errors import ModuleError as ModuleError
 from .errors import NotModelled as NotModelled
 from .errors import UnmodelledField as UnmodelledField
+from .figures.costs import cost_stacks as cost_stacks
+from .figures.costs import tasks_by_engine as tasks_by_engine
 from .figures.latencies import latency_curves as latency_curves
 from .figures.latencies import tail_by_worker as tail_by_worker
 from .figures.load_curve import load_curve as load_curve

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from meshsim.abi.codec import Pair
 from meshsim.abi.constants import Status
-from meshsim.abi.ports import HeaderMap
+from meshsim.abi.ports import GrpcHandle, HeaderMap
 
 if TYPE_CHECKING:
     from meshsim.abi.context import Context
-    from meshsim.abi.grpc import GrpcHandle
 
 _STEP = 4
 _AUTHORITY = frozenset((b":authority", b"host"))
@@ -36,12 +35,13 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """What a module wants to send; ``timeout_ms`` 0 waits for ever."""
+    """What a module wants to send; ``timeout_ms`` 0 waits for ever; ``asker`` is the context that acts."""
 
     cluster: str
     headers: list[Pair]
     body: bytes
     timeout_ms: int
+    asker: Context
 
     @property
     def is_whole(self) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from meshsim.errors import NotModelled
+
 Pair = tuple[bytes, bytes]
 
 MAX_PAIRS_BYTES = 1 << 20
@@ -98,7 +100,7 @@ class Nanoseconds:
 class Message(dict[bytes, "PropertyValue | None"]):
     """A protobuf message: its fields, by name, and its bytes as a whole.
 
-    Without bytes it can only be walked; as a whole it is then no bytes when it holds nothing.
+    Without bytes it can only be walked; as a whole it is then no bytes when it holds nothing, and else not modelled.
     """
 
     def __init__(
@@ -156,6 +158,8 @@ def encode_value(value: PropertyValue | None) -> bytes:
             return value.wire
         case Message() if value.is_empty:
             return b""
+        case Message():
+            raise NotModelled("the attribute as a whole: not all fields of the message are known")
         case Mapping():
             return _encode_list([(key, encode_value(item)) for key, item in value.items()])
         case None:

@@ -4,7 +4,7 @@ Theory of operation. A context is a number on both sides of the border. Context 
 context for one plugin in one VM, a stream context for one filter instance on one stream. A stream context exists
 on the host as soon as its filter does, but the module hears of it only with the first event
 (``proxy_on_context_create``). Every method here that calls the module first asks whether the VM still lives, and
-afterwards runs what the module asked for during the call (see :meth:`ProxyWasm.drain`).
+afterwards runs what the module asked for during the call (see :meth:`ProxyWasm.settle`).
 """
 
 from __future__ import annotations

@@ -82,23 +82,6 @@ class GrpcEvents(Protocol):
     def closed(self, status: int, message: bytes) -> None: ...
 
 
-class GrpcHandle(Protocol):
-    """A call that is under way."""
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended, also while it was begun."""
-
-    def send(self, message: bytes, end: bool) -> None:
-        """Send a message; ``end`` says that no other follows."""
-
-    def close(self) -> None:
-        """Send no more."""
-
-    def cancel(self) -> None:
-        """Leave; nothing more is heard."""
-
-
 class _Told:
     """What both kinds have in common: a token, a root context, and when the module may be told."""
 

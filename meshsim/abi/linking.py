@@ -12,52 +12,20 @@ from typing import TYPE_CHECKING
 from meshsim.abi.allowance import AllowanceExceeded
 from meshsim.abi.constants import LogLevel, Status
 from meshsim.abi.contents import MOST_CALLS, Contents
-from meshsim.abi.dialect import stands_in
 from meshsim.abi.events import Crossing, Direction, Event
 from meshsim.abi.hostcalls import HostCalls, Refusal
-from meshsim.abi.signatures import BOARD, ENV, HOST_FUNCTIONS, SLOTS, WASI_MODULES, HostFunction, offered
+from meshsim.abi.signatures import BOARD, ENV, HOST_FUNCTIONS, SLOTS, WASI_MODULES, HostFunction
 from meshsim.abi.traps import within
 from meshsim.abi.wasi import NOTCAPABLE, Wasi
 from meshsim.errors import LinkError, MeshsimError
 from meshsim.wasm import FuncType, HostImport, Memory, Relayed
 
 if TYPE_CHECKING:
-    from meshsim.abi.proxy_wasm import Code, ProxyWasm
-
-#: Kinds of imports that no host function stands for: the VM makes them.
-_MADE_BY_VM = frozenset({"memory", "table"})
+    from meshsim.abi.proxy_wasm import ProxyWasm
 
 _CLOCKS = frozenset({"proxy_get_current_time_nanoseconds", "clock_time_get"})
 
 HostCall = Callable[..., int | None]
-
-_TYPE_WORDS = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "v": "v128", "r": "funcref", "x": "externref"}
-
-
-def refusal(code: Code) -> str | None:
-    """Why the host cannot link a module, in Envoy's words; None when it can."""
-    available = offered(code.version)
-    for wanted in code.compiled.facts.imports:
-        if wanted.kind in _MADE_BY_VM:
-            continue
-        function = available.get((wanted.module, wanted.name))
-        if function is None and stands_in(code.dialect, wanted.module, wanted.type):
-            continue
-        if function is None or wanted.type is None:
-            return f"Failed to load Wasm module due to a missing import: {wanted.module}.{wanted.name}"
-        if function.type != wanted.type:
-            return _mismatch(function, wanted.type)
-    return None
-
-
-def unimplemented(code: Code) -> tuple[str, ...]:
-    """Name the imports that the host has not, and that are stood in for."""
-    available = offered(code.version)
-    return tuple(
-        wanted.name
-        for wanted in code.compiled.facts.imports
-        if (wanted.module, wanted.name) not in available and stands_in(code.dialect, wanted.module, wanted.type)
-    )
 
 
 def link(wasm: ProxyWasm) -> Relayed | dict[tuple[str, str], HostImport]:
@@ -107,25 +75,6 @@ class Binder:
 
         record = self._wasm.record
         return host_call if record is None else _traced(self._wasm, host_call, f"{ENV}.{name}", record)
-
-
-def _mismatch(offer: HostFunction, wanted: FuncType) -> str:
-    return (
-        "Failed to load Wasm module due to an import type mismatch: "
-        f"{offer.module}.{offer.name}, want: {type_words(wanted)}, but host exports: {type_words(offer.type)}"
-    )
-
-
-def type_words(type_: FuncType) -> str:
-    """Write a type as Envoy does.
-
-    Examples
-    --------
-    >>> type_words(FuncType("iI", ""))
-    'i32 i64 -> void'
-    """
-    params, results = (" ".join(_TYPE_WORDS[letter] for letter in side) for side in (type_.params, type_.results))
-    return f"{params or 'void'} -> {results or 'void'}"
 
 
 def _bind(wasm: ProxyWasm, call: HostCall, function: HostFunction) -> HostCall:
@@ -192,12 +141,14 @@ def _checked(wasm: ProxyWasm, call: HostCall, name: str, arity: int) -> HostCall
 
 
 def _denied(wasm: ProxyWasm, name: str) -> HostCall:
-    """Stand for a function that the configuration withholds: it logs and refuses."""
+    """Stand for a function that the configuration withholds: it logs and refuses, where it may be called at all."""
     proxy = name.startswith("proxy_")
     kind = "proxy-wasm" if proxy else "WASI"
     answer = None if name == "proc_exit" else Status.INTERNAL_FAILURE if proxy else NOTCAPABLE
 
     def host_call(*_: int) -> int | None:
+        if wasm.allowed is not None and name not in wasm.allowed:
+            raise wasm.forbidden()
         wasm.host.report(LogLevel.ERROR, f"Attempted call to restricted {kind} capability: {name}")
         return answer
 

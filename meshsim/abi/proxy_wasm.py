@@ -12,106 +12,32 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from meshsim.abi.allowance import EVENT_BYTES, Allowance
 from meshsim.abi.callouts import Callouts
+from meshsim.abi.code import Code
 from meshsim.abi.constants import AbiVersion, FailState, LogLevel
 from meshsim.abi.context import Context, Plugin
-from meshsim.abi.dialect import VERSIONS, Dialect
 from meshsim.abi.events import Crossing, Direction
-from meshsim.abi.linking import link, refusal, type_words, unimplemented
+from meshsim.abi.exports import Start
+from meshsim.abi.linking import link
 from meshsim.abi.metrics import MetricTable
-from meshsim.abi.ports import ContextHost, VmHost
+from meshsim.abi.ports import ContextHost
 from meshsim.abi.shim.drivers import Driver, Ran
 from meshsim.abi.shim.instance import Shim, suits
 from meshsim.abi.shim.quick import Quick
-from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, ALLOCATORS, STARTING, Callback, callbacks, func_type
+from meshsim.abi.signatures import ALLOCATING, ALLOCATOR_TYPE, STARTING, callbacks
 from meshsim.abi.traps import failure_text, within
+from meshsim.abi.vm_host import VmHost
 from meshsim.errors import GuestTrap, LinkError, MeshsimError, ModuleError, NotModelled
-from meshsim.wasm import Compiled, FuncType, Limits, Memory, ModuleFacts, Vm
-
-_MARKER = "proxy_abi_version_"
-#: Letters of the value types that V8 shows to its host; not vectors, nor references beyond the first two.
-_SHOWN = frozenset("iIfFrx")
-_VOID = func_type(">")
-
-#: Functions that a module's toolchain may want to run first, with type and arguments: a reactor's, or a command's.
-_START_SEQUENCES: tuple[tuple[tuple[str, FuncType, tuple[int, ...]], ...], ...] = (
-    (
-        ("_initialize", _VOID, ()),
-        ("main", func_type("ii>i"), (0, 0)),
-        ("__main_void", func_type(">i"), ()),
-    ),
-    (("_start", _VOID, ()),),
-)
+from meshsim.wasm import Limits, Memory, Vm
 
 #: No host function, while the engine instantiates a module.
 _NOTHING: frozenset[str] = frozenset()
 
 Guest = Callable[..., int | None]
-
-
-@dataclass(frozen=True)
-class Code:
-    """A compiled module whose ABI version is known."""
-
-    compiled: Compiled
-    version: AbiVersion
-    exports: Mapping[str, FuncType]
-    dialect: Dialect = Dialect.ENVOY
-
-    @classmethod
-    def of(cls, compiled: Compiled, dialect: Dialect = Dialect.ENVOY) -> Code:
-        """Take a module whose ABI version is known.
-
-        Raises
-        ------
-        NotModelled
-            An exported function has a type that Envoy's V8 cannot show to its host.
-        """
-        version = cls.check_version(compiled.facts, dialect)
-        for name, type_ in compiled.functions.items():
-            if not _SHOWN.issuperset(type_.params + type_.results):
-                raise NotModelled(f"an exported function of type {type_} ({name}): it ends the real Envoy's process")
-        return cls(compiled, version, _function_exports(compiled), dialect)
-
-    @cached_property
-    def refusal(self) -> str | None:
-        """Why the host cannot link the module, in Envoy's words."""
-        return refusal(self)
-
-    @cached_property
-    def unimplemented(self) -> tuple[str, ...]:
-        """Imports that the host has not, and that are stood in for."""
-        return unimplemented(self)
-
-    @cached_property
-    def callbacks(self) -> tuple[str, ...]:
-        """The callbacks that the module has, with the right types."""
-        looked_for = callbacks(self.version).values()
-        return tuple(each.name for each in looked_for if self.exports.get(each.name) == each.type)
-
-    @cached_property
-    def misfits(self) -> tuple[Callback, ...]:
-        """The callbacks that the module has with wrong types."""
-        looked_for = callbacks(self.version).values()
-        return tuple(each for each in looked_for if self.exports.get(each.name, each.type) != each.type)
-
-    @staticmethod
-    def check_version(facts: ModuleFacts, dialect: Dialect = Dialect.ENVOY) -> AbiVersion:
-        """Read the ABI version from the first marker that is known; refuse a module without one."""
-        for marker in facts.abi_markers:
-            version = VERSIONS[dialect].get(marker.removeprefix(_MARKER))
-            if version is not None:
-                return version
-        raise ModuleError("Missing or unknown Proxy-Wasm ABI version")
-
-
-def _function_exports(compiled: Compiled) -> Mapping[str, FuncType]:
-    return compiled.functions
 
 
 class ProxyWasm:
@@ -197,7 +123,7 @@ class ProxyWasm:
     def initialize(self) -> bool:
         """Link the module, look up its exports, run its own start; False when the VM has failed.
 
-        As in Envoy, an export of a wrong type fails the VM, but the look-ups go on and the start still runs.
+        As in Envoy, an export of a wrong type fails the VM, but its start still runs.
         """
         try:
             self.allowed = _NOTHING
@@ -210,56 +136,24 @@ class ProxyWasm:
             return self._refuse(FailState.UNABLE_TO_INITIALIZE_CODE, refused.what)
         except (GuestTrap, ModuleError):
             return self._refuse(FailState.UNABLE_TO_INITIALIZE_CODE, "Failed to create new Wasm instance")
-        start_functions = self._find_start_functions()
-        self._find_allocator()
-        for name in self.code.callbacks:
-            self._callbacks[name] = None
-        for callback in self.code.misfits:
-            self._has_export(callback.name, callback.type)
-        if self.capabilities is not None:
-            self._callbacks = dict.fromkeys(name for name in self._callbacks if self.may(name))
-        for name, function, arguments in start_functions:
+        found = self.code.found
+        for state, said in found.complaints:
+            self._refuse(state, said)
+        self.allocator = found.allocator
+        self._callbacks = dict.fromkeys(name for name in found.callbacks if self.may(name))
+        for start in found.start:
             if self.fail_state is not FailState.RUNTIME_ERROR:
-                self.allowed = STARTING
-                try:
-                    self._enter(self.vm_context, name, function, arguments)
-                finally:
-                    self.allowed = None
+                self._run_first(start)
         return not self.failed
 
-    def _find_start_functions(self) -> list[tuple[str, Guest, tuple[int, ...]]]:
-        """Find ``_initialize`` and then a main function, or else ``_start``."""
-        for sequence in _START_SEQUENCES:
-            found = [
-                (name, function, arguments)
-                for name, type_, arguments in sequence
-                if (function := self._export(name, type_)) is not None
-            ]
-            if found and found[0][0] == sequence[0][0]:
-                return found[:2]
-        return []
-
-    def _find_allocator(self) -> None:
-        for name in ALLOCATORS:
-            if self._has_export(name, ALLOCATOR_TYPE):
-                self.allocator = name
-                return
-        self.fail(FailState.MISSING_FUNCTION, "Wasm module is missing malloc function.")
-
-    def _has_export(self, name: str, type_: FuncType) -> bool:
-        """Look for an export; one with another type fails the VM, as V8's look-up does."""
-        offered = self.code.exports.get(name)
-        if offered is None or offered == type_:
-            return offered is not None
-        self._refuse(
-            FailState.UNABLE_TO_INITIALIZE_CODE,
-            f"Bad function signature for: {name}, want: {type_words(type_)}, "
-            f"but the module exports: {type_words(offered)}",
-        )
-        return False
-
-    def _export(self, name: str, type_: FuncType) -> Guest | None:
-        return self.vm.function(name, type_) if self._has_export(name, type_) else None
+    def _run_first(self, start: Start) -> None:
+        function = self.vm.function(start.name, start.type)
+        assert function is not None
+        self.allowed = STARTING
+        try:
+            self._enter(self.vm_context, start.name, function, start.arguments)
+        finally:
+            self.allowed = None
 
     def _look_up(self, callback: str) -> Guest:
         """Find what calls a callback that the module has.
@@ -363,7 +257,7 @@ class ProxyWasm:
         if self._allocate is None:
             if not self.allocator:
                 return 0
-            self._allocate = self._export(self.allocator, ALLOCATOR_TYPE)
+            self._allocate = self.vm.function(self.allocator, ALLOCATOR_TYPE)
             assert self._allocate is not None
         saved, self.allowed = self.allowed, ALLOCATING
         shim = self.shim

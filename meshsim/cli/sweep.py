@@ -74,15 +74,14 @@ def sweep(
     1  some runs ended in an error; DIR says which
     2  it could not run
     """
+    from meshsim.mesh.scenario_loader import sources_of
     from meshsim.sweeps.plan import Plan
+    from meshsim.sweeps.store import ROWS
     from meshsim.sweeps.sweep import carry_out_all, choose_pool
 
     if dask and jobs:
         raise ConfigError("either processes here or a cluster", "--jobs, --dask", "leave one out")
-    points = read_points(vary, paired=paired)
-    from meshsim.mesh.scenario_loader import sources_of
-
-    plan = Plan(sources_of(scenario), points, replications, seed)
+    plan = Plan(sources_of(scenario), read_points(vary, paired=paired), replications, seed)
     with progress(plan, out) as heard:
         result = carry_out_all(plan, out, choose_pool(jobs, dask), heard)
     picture = draw(result, out)
@@ -90,7 +89,7 @@ def sweep(
         write_json(document(result, out))
     else:
         show(result)
-        say(f"\n{len(result.rows)} runs in {out / 'sweep.parquet'}" + (f"; {picture}" if picture else ""))
+        say(f"\n{len(result.rows)} runs in {out / ROWS}" + (f"; {picture}" if picture else ""))
         for row in result.failed:
             say(f"failed: cell {row['cell']}: {printable(row['error'])}")
     raise typer.Exit(FAILED if result.failed else 0)
@@ -122,6 +121,8 @@ def progress(plan: Plan, out: Path) -> Iterator[Heard]:
         TimeRemainingColumn,
     )
 
+    from meshsim.sweeps.store import kept
+
     terminal = sys.stderr.isatty()
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
@@ -130,7 +131,7 @@ def progress(plan: Plan, out: Path) -> Iterator[Heard]:
     shown = Progress(*columns, console=Console(file=sys.stderr), disable=not terminal)
     total = len(plan.cells)
     with shown:
-        before = _kept(out, plan)
+        before = len(kept(out, plan))
         task = shown.add_task("runs", total=total - before)
         if before:
             print(f"{before} of {total} runs are there already", file=sys.stderr, flush=True)
@@ -143,10 +144,6 @@ def progress(plan: Plan, out: Path) -> Iterator[Heard]:
                 print(f"run {before + int(one.completed)} of {total}{left}", file=sys.stderr, flush=True)
 
         yield heard
-
-
-def _kept(out: Path, plan: Plan) -> int:
-    return sum((out / "cells" / f"{cell.key}.parquet").exists() for cell in plan.cells)
 
 
 def show(result: SweepResult) -> None:
@@ -173,9 +170,11 @@ def _words(interval: Interval, unit: float, digits: int) -> str:
 
 def document(result: SweepResult, out: Path) -> dict[str, Any]:
     """Return a sweep as plain values."""
+    from meshsim.sweeps.store import ROWS
+
     measures = [measure for _, measure, *_ in _COLUMNS]
     return {
-        "rows": str(out / "sweep.parquet"),
+        "rows": str(out / ROWS),
         "runs": len(result.rows),
         "failed": [{"cell": row["cell"], "error": row["error"]} for row in result.failed],
         "points": [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meshsim.cli.console import console, examples, printable, read_text, say, table, write_json
-from meshsim.errors import ConfigError
+from meshsim.errors import ConfigError, MeshsimError
 
 if TYPE_CHECKING:
     from meshsim.envoy.loader import Report
@@ -31,7 +31,7 @@ EXAMPLES = examples(
 REFUSED = 2
 
 #: Seconds that the real Envoy gets; it loads the modules too.
-ENVOY_TIMEOUT = 60
+TIMEOUT_S = 60
 
 #: Put before each record of Envoy's log, because a record may have several lines.
 _RECORD = "@@"
@@ -46,7 +46,10 @@ class Judge(StrEnum):
 
 def validate(
     bootstrap: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Envoy's bootstrap, or a scenario.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="Envoy's bootstrap, or a scenario (also a bundled one's name).", show_default=False
+        ),
     ] = None,
     on: Annotated[Judge, typer.Option("--on", help="Who says so.")] = Judge.SIM,
     fields: Annotated[bool, typer.Option("--fields", help="List the fields that the simulator models.")] = False,
@@ -58,6 +61,10 @@ def validate(
         return
     if bootstrap is None:
         raise typer.BadParameter("name a FILE, or --fields", param_hint="FILE")
+    if not bootstrap.is_file():
+        from meshsim.mesh.scenario_loader import bundled
+
+        bootstrap = bundled().get(str(bootstrap), bootstrap)
     report = judge_scenario(bootstrap, on) if is_scenario(bootstrap) else JUDGES[on](bootstrap)
     if as_json:
         write_json({"file": report.file, "on": on.value, "usable": report.usable, "findings": _rows(report)})
@@ -130,15 +137,20 @@ def _ask_envoy(bootstrap: Path) -> Report:
     """Run the real Envoy in its validation mode: it builds everything, modules too, and opens no listener."""
     from meshsim.envoy.config.refusal import normal_refusal
     from meshsim.envoy.loader import Finding, Report
-    from meshsim.reference.envoy import find_envoy
+    from meshsim.reference.envoy import cannot_run, find_envoy
 
-    read_text(bootstrap)
-    path = bootstrap.absolute()
-    command = [find_envoy(), "--mode", "validate", "-c", str(path), "--use-dynamic-base-id"]
+    read_text(bootstrap)  # what cannot be read is no refusal
+    path, binary = bootstrap.absolute(), find_envoy()
+    command = [binary, "--mode", "validate", "-c", str(path), "--use-dynamic-base-id"]
     command += ["-l", "error", "--log-format", f"{_RECORD}%v"]
-    done = subprocess.run(
-        command, cwd=path.parent, capture_output=True, text=True, errors="replace", timeout=ENVOY_TIMEOUT, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=path.parent, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False
+        )
+    except OSError as error:
+        raise cannot_run(binary, error.strerror) from error
+    except subprocess.TimeoutExpired as error:
+        raise MeshsimError(f"the real Envoy has not judged it within {TIMEOUT_S} s", str(bootstrap)) from error
     if done.returncode == 0:
         return Report(str(bootstrap), ())
     reason = normal_refusal(done.stderr.rpartition(_RECORD)[2]) or f"Envoy ended with status {done.returncode}"

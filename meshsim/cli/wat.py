@@ -10,7 +10,7 @@ from pathlib import Path
 from meshsim.errors import MeshsimError, ModuleError
 
 #: Seconds; a module of 2 MB takes about one.
-PRINT_TIMEOUT = 60
+TIMEOUT_S = 60
 
 
 def is_text(path: Path, data: bytes) -> bool:
@@ -45,14 +45,17 @@ def disassemble(module: bytes) -> str:
     Raises
     ------
     MeshsimError
-        ``wasm-tools`` is missing.
+        ``wasm-tools`` is missing, or does not end.
     ModuleError
         It cannot read the module.
     """
     tool = wasm_tools()
     if tool is None:
         raise MeshsimError("wasm-tools is needed to write a module as text", remedy="pip install 'meshsim[tools]'")
-    done = subprocess.run([tool, "print", "-"], input=module, capture_output=True, timeout=PRINT_TIMEOUT, check=False)
+    try:
+        done = subprocess.run([tool, "print", "-"], input=module, capture_output=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise MeshsimError(f"wasm-tools has not written the module within {TIMEOUT_S} s") from error
     if done.returncode:
         raise ModuleError(done.stderr.decode(errors="replace").strip().removeprefix("error: "))
     return done.stdout.decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshsim.cost.estimate import Estimate, total
-from meshsim.cost.loading import loading_parts
+from meshsim.cost.loading import Start, loading_parts
 from meshsim.cost.memory import Module, memory_parts, rollout
 from meshsim.cost.model import CostModel
 from meshsim.cost.profile import Profile, default_profile
@@ -14,6 +14,7 @@ __all__ = [
     "Estimate",
     "Module",
     "Profile",
+    "Start",
     "Work",
     "default_profile",
     "increment",

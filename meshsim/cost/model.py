@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from meshsim.cost.loading import compiling
 from meshsim.cost.profile import Profile, default_profile
 
 
 @dataclass(frozen=True)
 class CostModel:
     """A profile's coefficients, as the simulator asks for them; none is below 0, as one from a busy machine may be.
+
+    Attributes
+    ----------
+    profile : Profile
+        Where they come from.
+    under_load : bool
+        Whether to charge too what decides how busy workers are: waking them, and the way to a host and back. Without,
+        each request costs a worker what a direct response does that never has to wait for more work.
 
     Examples
     --------
@@ -19,11 +28,12 @@ class CostModel:
     """
 
     profile: Profile = field(default_factory=default_profile)
+    under_load: bool = False
 
     def base_vm_ns(self, code_bytes: int, first: bool = False) -> int:
         """Time to make a base VM: an isolate, and the module compiled; for a process's ``first``, V8 starts too."""
         isolate = self._ns("isolate_ns") + (self._ns("v8_start_ns") if first else 0)
-        return isolate + round(self._at_least_0("compile_ns_per_byte") * code_bytes)
+        return isolate + max(0, round(compiling(code_bytes, self.profile).value))
 
     def clone_ns(self, code_bytes: int) -> int:
         """Time to make a clone on a thread."""
@@ -50,6 +60,16 @@ class CostModel:
         return self._ns("request_ns")
 
     @cached_property
+    def wake_ns(self) -> int:
+        """Time that it costs besides to wake a worker that sleeps; 0 unless ``under_load``."""
+        return self._ns("wake_ns") if self.under_load else 0
+
+    @cached_property
+    def upstream_ns(self) -> int:
+        """Time of the way to a host and back, beside a direct response; 0 unless ``under_load``."""
+        return self._ns("upstream_ns") if self.under_load else 0
+
+    @cached_property
     def clock_read_ns(self) -> int:
         """Time of one reading of a clock; never 0, so that a guest that waits on the clock ends."""
         return max(1, self._ns("clock_read_ns"))
@@ -64,7 +84,7 @@ class CostModel:
         return round(self.fuel_ns * fuel)
 
     def module_bytes(self, code_bytes: int) -> int:
-        """Memory that V8 takes for a module's code, once a process: its VMs share it."""
+        """Memory that V8 keeps for a module's code, once a process: its VMs share it."""
         return round(self._at_least_0("module_bytes_per_code_byte") * code_bytes)
 
     @cached_property

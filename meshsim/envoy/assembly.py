@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from meshsim.envoy.address import Address, local_address
 from meshsim.envoy.config.access_log import AccessLog
 from meshsim.envoy.config.http import HttpConnectionManager, HttpFilter
 from meshsim.envoy.config.listener import Filter
@@ -23,12 +24,13 @@ from meshsim.envoy.filters.access_log import Logger
 from meshsim.envoy.listener import Listener, NetworkUse, Proxy
 from meshsim.envoy.manager import FilterUse, Manager
 from meshsim.envoy.natives import NativeFilters
-from meshsim.envoy.plugins import PluginRefused, PluginSpec, PluginUse
-from meshsim.envoy.upstream import Address
+from meshsim.envoy.plugin_spec import PluginSpec
+from meshsim.envoy.plugin_use import PluginUse
+from meshsim.envoy.plugins import PluginRefused
 from meshsim.errors import ConfigError, NotModelled
 
 if TYPE_CHECKING:
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 _STATS_CALLBACK = "envoy_on_stats_update"
 
@@ -48,7 +50,7 @@ class Assembly:
         Envoy would not take a plugin.
     """
 
-    def __init__(self, envoy: Envoy, count: int | None = None) -> None:
+    def __init__(self, envoy: Server, count: int | None = None) -> None:
         self._envoy = envoy
         self._bootstrap = envoy.bootstrap
         self._left = count
@@ -154,9 +156,3 @@ def address_of(config: ListenerConfig) -> Address:
     """Return where a listener listens; names and wildcards of this machine are all one."""
     socket = config.address.socket_address if config.address else None
     return local_address((socket.address, socket.port) if socket else ("", 0))
-
-
-def local_address(address: Address) -> Address:
-    """Give one name to every way to name this machine."""
-    host = "127.0.0.1" if address[0] in ("0.0.0.0", "localhost", "::1", "::", "127.0.0.1") else address[0]
-    return host, address[1]

@@ -18,13 +18,15 @@ from random import Random
 from types import MappingProxyType
 from typing import Protocol
 
+from meshsim.envoy.address import Address, address_text
 from meshsim.envoy.config.cluster import Cluster, LbEndpoint
 from meshsim.envoy.xxhash import xxh64
 
-Address = tuple[str, int]
-
 NOBODY: Mapping[Address, int] = MappingProxyType({})
 """No host is busy."""
+
+HASHING = frozenset({"RING_HASH", "MAGLEV"})
+"""Policies by which a request's hash chooses."""
 
 _RING_SIZE, _RING_LIMIT, _TABLE_SIZE = 1024, 8 << 20, 65_537
 
@@ -157,17 +159,17 @@ def hosts_of(config: Cluster) -> list[Host]:
     first = min((locality.priority for locality in localities if locality.lb_endpoints), default=0)
     endpoints = [e for locality in localities if locality.priority == first for e in locality.lb_endpoints]
     by_name = bool(config.common_lb_config and config.common_lb_config.hashes_names)
-    return [host for endpoint in endpoints if (host := _host(endpoint, by_name)) is not None]
+    return [host for endpoint in endpoints if (host := _host(config, endpoint, by_name)) is not None]
 
 
-def _host(endpoint: LbEndpoint, by_name: bool) -> Host | None:
+def _host(config: Cluster, endpoint: LbEndpoint, by_name: bool) -> Host | None:
     inner = endpoint.endpoint
     socket = inner.address.socket_address if inner and inner.address else None
     if inner is None or socket is None:
         return None
-    address = socket.address, socket.port
+    address = config.where(socket)
     given = (endpoint.metadata.filter_metadata if endpoint.metadata else {}).get("envoy.lb", {}).get("hash_key")
-    name = inner.hostname or socket.address if by_name else f"{socket.address}:{socket.port}"
+    name = inner.hostname or socket.address if by_name else address_text(*address)
     return Host(address, given if isinstance(given, str) and given else name, endpoint.load_balancing_weight or 1)
 
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshsim.abi.callouts import Done, HttpAnswer
+from meshsim.abi.callouts import Cancel, Done, HttpAnswer
+from meshsim.envoy.account import CalloutAccount
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply, is_grpc
-from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
+from meshsim.envoy.upstream import Upstream, UpstreamFailure
 
 
 class HttpCallout:
-    """One request of a module's or a script's, sent to a cluster; ``forwarded_for`` is the proxy's address, if told."""
+    """One request of a module's or a script's, sent to a cluster.
+
+    ``forwarded_for`` is the proxy's address, if told; ``account`` is charged for it.
+    """
 
     def __init__(
         self,
@@ -26,20 +31,22 @@ class HttpCallout:
         now_ns: Callable[[], int],
         done: Done,
         forwarded_for: bytes | None = None,
+        account: CalloutAccount | None = None,
     ) -> None:
         self._cluster = cluster
         self._headers = headers
         self._now_ns = now_ns
         self._done = done
         self._forwarded_for = forwarded_for
+        self._account = account
         self._upstream: Upstream | None = None
         self._answer_headers: HeaderMap | None = None
         self._body = bytearray()
         self._sent_ns = 0
         self.over = False
 
-    def send(self, body: bytes, timeout_ns: int) -> None:
-        """Send it; when it fails at once, :attr:`over` is True afterwards. Envoy's client sends no trailers."""
+    def send(self, body: bytes, timeout_ns: int) -> Cancel | None:
+        """Send it, and return what cancels it; None when it is over at once. Envoy's client sends no trailers."""
         headers = self._headers
         headers.put(b"x-envoy-internal", b"true")
         if self._forwarded_for is not None:
@@ -47,16 +54,18 @@ class HttpCallout:
             headers.put(b"x-forwarded-for", b",".join(filter(None, (before, self._forwarded_for))))
         if timeout_ns:
             headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % (timeout_ns // 1_000_000))
-        self._upstream = self._cluster.request(self, headers.copy(), not body, timeout_ns)
+        self._upstream = self._cluster.request(self, headers.copy(), not body, timeout_ns, account=self._account)
         if self._upstream and body:
             self._upstream.send_data(body, True)
         self._sent_ns = self._now_ns()
+        return None if self.over else self.cancel
 
     def cancel(self) -> None:
         """Leave; nobody wants the answer any more."""
         self.over = True
         if self._upstream:
             self._upstream.cancel()
+        self._close(0)
 
     # -- the upstream's answer ---
 
@@ -90,8 +99,11 @@ class HttpCallout:
 
     def upstream_failed(self, failure: UpstreamFailure) -> None:
         """Answer for an upstream that did not, as the router does."""
+        if self._account is not None:
+            self._account.flags = failure.flag
         if self._answer_headers is not None:
             self.over = True
+            self._close(0)
             self._done(None)
             return
         self._cluster.count_failure(failure)
@@ -105,7 +117,14 @@ class HttpCallout:
         assert self._answer_headers is not None
         if not self.over:
             self.over = True
+            self._close(as_number(self._answer_headers.get(b":status")) or 0)
             self._done(HttpAnswer(self._answer_headers, bytes(self._body), trailers))
+
+    def _close(self, status: int) -> None:
+        """Close the account, once."""
+        account, self._account = self._account, None
+        if account is not None:
+            account.close(status, len(self._body))
 
 
 def _tell_overload(headers: HeaderMap) -> None:

@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from meshsim.envoy.account import Account
+from meshsim.envoy.address import Address
 from meshsim.envoy.balancing import Balancer, Host, InTurn
 from meshsim.envoy.breakers import Breakers, Resource
 from meshsim.envoy.headers import HeaderMap
+from meshsim.envoy.outliers import Outliers
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import NO_HOST, Address, ResponseTaker, Upstream, UpstreamFailure
+from meshsim.envoy.upstream import NO_HOST, ResponseTaker, Upstream, UpstreamFailure
 from meshsim.envoy.wire import Socket
 from meshsim.errors import NotModelled
-
-if TYPE_CHECKING:
-    from meshsim.envoy.outliers import Outliers
-    from meshsim.envoy.witness import Witness
 
 MAX_CONNECTIONS = 1024
 """Connections to a cluster at once, from one worker: where Envoy's circuit breakers begin to hold requests back."""
@@ -35,6 +33,15 @@ class Listening(Protocol):
 
     def accept(self, client: Thread, *, http2: bool = False) -> Socket | None:
         """Make a connection; return the client's end, None when it is refused."""
+
+
+class Onlooker(Protocol):
+    """Who looks at what goes to a cluster, and what comes back."""
+
+    def taker(
+        self, cluster: str, taker: ResponseTaker, headers: HeaderMap, account: Account | None = None
+    ) -> ResponseTaker:
+        """Stand before a taker, and pass everything on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,12 +65,14 @@ class Cluster:
     max_requests: int = 0
     response_limits: tuple[int, int] = (100, 60 * 1024)
     balancer: Balancer | None = None
-    witness: Witness | None = None
+    witness: Onlooker | None = None
     setup_ns: Callable[[Address], int] | None = None
     breakers: Breakers | None = None
     retries: Resource | None = None
     outliers: Outliers | None = None
     _panics: bool = False
+    #: What the way to a host and back costs the worker, charged when the answer comes.
+    answer_ns: int = 0
     #: The host of the next request, where that is decided already.
     pinned: Address | None = None
     renewed: bool = False
@@ -87,7 +96,7 @@ class Cluster:
         ``account``.
         """
         if self.witness:
-            taker = self.witness.taker(self.name, taker, headers)
+            taker = self.witness.taker(self.name, taker, headers, account)
         address = self.next_host(hash_value)
         if address is None:
             taker.upstream_failed(NO_HOST)
@@ -103,7 +112,7 @@ class Cluster:
 
     def use(self, hosts: Sequence[Host], balancer: Balancer | None, *, panics: bool) -> None:
         """Take those of the hosts that are good; when too few are, all of them in panic."""
-        self.hosts, self.balancer = [host.address for host in hosts], balancer
+        self.hosts, self.balancer, self.renewed = [host.address for host in hosts], balancer, True
         self._panics = panics
 
     def report(self, address: Address, status: int) -> None:
@@ -111,9 +120,9 @@ class Cluster:
         if self.outliers is not None:
             self.outliers.report(address, status, self.thread.now_ns)
 
-    def turn(self) -> Address | None:
-        """Choose one of several hosts; None for a cluster that always has the same one."""
-        return self.next_host() if len(self.hosts) > 1 or self.renewed else None
+    def turn(self, usual: Address) -> Address | None:
+        """Choose a host for a request without a hash, as :meth:`next_host` does; ``usual`` where there is no other."""
+        return self.next_host() if self.renewed or len(self.hosts) > 1 else usual
 
     def next_host(self, hash_value: int | None = None) -> Address | None:
         """Choose a host; None when there is none."""

@@ -29,7 +29,8 @@ from meshsim.envoy.manager_headers import Place, complete_response, early_answer
 from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
 from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.tracing import Observer

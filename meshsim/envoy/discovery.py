@@ -17,10 +17,11 @@ from meshsim.envoy.config.bootstrap import Extension
 from meshsim.envoy.config.http import HttpFilter
 from meshsim.envoy.config.sources import Sources
 from meshsim.envoy.filters.native import NativeUse
-from meshsim.envoy.plugins import PluginSpec, PluginUse
+from meshsim.envoy.plugin_spec import PluginSpec
+from meshsim.envoy.plugin_use import PluginUse
 
 if TYPE_CHECKING:
-    from meshsim.envoy.process import ThreadHost
+    from meshsim.envoy.thread_host import ThreadHost
 
 HttpUses = list[tuple[HttpFilter, PluginUse | NativeUse | None]]
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from urllib.parse import unquote_to_bytes
 
 from meshsim.abi.grpc import GrpcEvents, GrpcRequest
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap, Kind, as_number
 from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN, LocalReply
-from meshsim.envoy.upstream import Address, Upstream, UpstreamFailure
+from meshsim.envoy.upstream import Upstream, UpstreamFailure
 
 _FRAME = struct.Struct(">BI")
 _INTERNAL = 13
@@ -161,7 +161,7 @@ class GrpcCall:
         self.over = True
         self._events.trailing_metadata(metadata)
         status = as_number(metadata.get(b"grpc-status"))
-        message = unquote_to_bytes(metadata.get(b"grpc-message") or b"")
+        message = metadata.get(b"grpc-message") or b""
         self._close(GRPC_UNKNOWN if status is None else status, message, details)
 
     def _break(self, status: int, details: str) -> None:

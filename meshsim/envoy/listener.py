@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import CloseType
+from meshsim.envoy.address import Address
 from meshsim.envoy.config.listener import Listener as ListenerConfig
 from meshsim.envoy.filters.access_log import Logger
 from meshsim.envoy.filters.http_manager import HttpManager
 from meshsim.envoy.filters.network_wasm import FailedNetworkFilter, WasmNetworkFilter
 from meshsim.envoy.filters.tcp_proxy import TcpProxy
 from meshsim.envoy.manager import Manager
-from meshsim.envoy.plugins import PluginUse
-from meshsim.envoy.process import ThreadHost
-from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.plugin_use import PluginUse
+from meshsim.envoy.stream_info import StreamInfo
 from meshsim.envoy.tcp import Connection, NetworkFilter
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 
 if TYPE_CHECKING:
     from meshsim.envoy.config.tcp import TcpProxy as TcpProxyConfig
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,7 +46,7 @@ class Listener:
     filter, or a logger of connections, it is bytes (:mod:`meshsim.envoy.tcp`).
     """
 
-    envoy: Envoy
+    envoy: Server
     config: ListenerConfig
     chain: Sequence[NetworkUse]
     loggers: list[Logger]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshsim.envoy import formatter
+from meshsim.envoy.address import Address
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.config.http import HttpFilter as HttpFilterConfig
 from meshsim.envoy.config.http import Router as RouterConfig
@@ -20,20 +21,19 @@ from meshsim.envoy.filters.router import Router
 from meshsim.envoy.filters.wasm import FailedFilter, WasmFilter
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.manager_headers import Place
-from meshsim.envoy.plugins import PluginUse
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.plugin_use import PluginUse
 from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Match, Routed, find_route
-from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.stream_info import StreamInfo
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.tracing import Observer
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Part, Wire
 from meshsim.envoy.witness import Witness
 
 if TYPE_CHECKING:
     from meshsim.envoy.express.lane import Lane
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 _DEFAULT_LIMIT_BYTES = 1 << 20
 
@@ -52,7 +52,7 @@ class Manager:
     The router has no use, nor has a filter that was to be discovered and was not.
     """
 
-    envoy: Envoy
+    envoy: Server
     listener: ListenerConfig
     config: HttpConnectionManager
     uses: list[tuple[HttpFilterConfig, FilterUse | None]]
@@ -139,7 +139,7 @@ class Manager:
             lambda: host.thread.now_ns,
             formatter.values_of,
             self.envoy.process.random("retries"),
-            self.envoy.host_name,
+            self.envoy.clusters.host_name,
             self.envoy.bootstrap.sources.bytes_of,
         )
 

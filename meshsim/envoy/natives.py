@@ -22,7 +22,7 @@ from meshsim.envoy.lua.state import ScriptError
 from meshsim.envoy.plugins import FilterRefused
 
 if TYPE_CHECKING:
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 
 class NativeFilters:
@@ -34,7 +34,7 @@ class NativeFilters:
         A script cannot be loaded.
     """
 
-    def __init__(self, envoy: Envoy, manager: HttpConnectionManager) -> None:
+    def __init__(self, envoy: Server, manager: HttpConnectionManager) -> None:
         self._envoy = envoy
         self._prefix = f"http.{manager.stat_prefix}"
         own = _own_configs(manager.route_config) if manager.route_config else iter(())

@@ -16,7 +16,8 @@ from meshsim.envoy.config.core import Metadata
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.response_flags import FLAGS
 from meshsim.envoy.routing import query_parameters
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
 
 _LOSSLESS = "surrogateescape"
 
@@ -156,8 +157,8 @@ def _host_name(stream: Stream, address: tuple[str, int] | None) -> Value:
     """A host's name, or its address when it has none."""
     if address is None:
         return None
-    host = stream.info.surroundings.host(_cluster(stream), address)
-    return (host.endpoint.hostname if host and host.endpoint else "") or address_text(*address)
+    cluster = stream.info.surroundings.cluster(_cluster(stream))
+    return (cluster.host_names().get(address) if cluster else None) or address_text(*address)
 
 
 def _attempted(stream: Stream, show: Callable[[tuple[str, int]], Value]) -> Value:
@@ -221,8 +222,7 @@ _UNUSED = (
     "REQUESTED_SERVER_NAME ROUNDTRIP_DURATION SPAN_ID TLS_JA3_FINGERPRINT TLS_JA4_FINGERPRINT TRACE_ID "
     "UPSTREAM_LOCAL_CLOSE_REASON UPSTREAM_PEER_CERT UPSTREAM_PEER_CERT_V_END UPSTREAM_PEER_CERT_V_START "
     "UPSTREAM_PEER_ISSUER UPSTREAM_PEER_SUBJECT UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID UPSTREAM_SERVER_NAME "
-    "UPSTREAM_TLS_CIPHER UPSTREAM_TLS_SESSION_ID UPSTREAM_TLS_VERSION UPSTREAM_TRANSPORT_FAILURE_REASON "
-    "VIRTUAL_CLUSTER_NAME"
+    "UPSTREAM_TLS_CIPHER UPSTREAM_TLS_SESSION_ID UPSTREAM_TLS_VERSION VIRTUAL_CLUSTER_NAME"
 )
 """There is no TLS, no span that is kept and no filter with metadata that these could tell of."""
 
@@ -241,6 +241,7 @@ OPERATORS: Mapping[str, Getter] = {
     "BYTES_RECEIVED": lambda s, a: s.info.bytes_received,
     "BYTES_SENT": lambda s, a: s.info.bytes_sent,
     **dict.fromkeys(("BYTES_RETRANSMITTED", "PACKETS_RETRANSMITTED", "DOWNSTREAM_CX_RTT"), lambda s, a: 0),
+    "UPSTREAM_TRANSPORT_FAILURE_REASON": lambda s, a: s.info.transport_failure.replace(" ", "_") or None,
     "ROUTE_NAME": lambda s, a: (s.route.route.name if s.route else "") or None,
     "LISTENER_NAME": lambda s, a: s.info.listener.name or None,
     "FILTER_CHAIN_NAME": lambda s, a: s.info.filter_chain or None,
@@ -263,9 +264,10 @@ OPERATORS: Mapping[str, Getter] = {
     "RESPONSE_TX_DURATION": lambda s, a: _between(s.info, "US_RX_BEG", "DS_TX_END", "ms"),
     # the upstream
     **dict.fromkeys(("UPSTREAM_CLUSTER", "UPSTREAM_CLUSTER_RAW"), lambda s, a: s.route.cluster if s.route else None),
-    **dict.fromkeys(("UPSTREAM_HOST", "UPSTREAM_REMOTE_ADDRESS"), lambda s, a: _endpoint(s.info.upstream)),
-    "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": lambda s, a: _part(s.info.upstream, 0),
-    "UPSTREAM_REMOTE_PORT": lambda s, a: _part(s.info.upstream, 1),
+    "UPSTREAM_HOST": lambda s, a: _endpoint(s.info.upstream),
+    "UPSTREAM_REMOTE_ADDRESS": lambda s, a: _endpoint(_connected(s)),
+    "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": lambda s, a: _part(_connected(s), 0),
+    "UPSTREAM_REMOTE_PORT": lambda s, a: _part(_connected(s), 1),
     "UPSTREAM_LOCAL_ADDRESS": lambda s, a: _endpoint(_near_end(s)),
     "UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT": lambda s, a: _part(_near_end(s), 0),
     "UPSTREAM_LOCAL_PORT": lambda s, a: _part(_near_end(s), 1),

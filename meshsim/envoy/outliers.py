@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from meshsim.envoy.balancing import Address, Balancer, Host
+from meshsim.envoy.address import Address
+from meshsim.envoy.balancing import Balancer, Host
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
 from meshsim.envoy.config.cluster import OutlierDetection
 from meshsim.envoy.stats import Counters

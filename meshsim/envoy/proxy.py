@@ -1,52 +1,39 @@
-"""One Envoy: its threads, listeners, clusters and plugins, started from a bootstrap, driven in virtual time."""
+"""One Envoy, started from a bootstrap and driven in virtual time: what its users do with it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from time import gmtime, strftime
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from meshsim.abi.dialect import Dialect
 from meshsim.abi.events import Crossing
 from meshsim.cost import CostModel
+from meshsim.envoy.address import local_address
 from meshsim.envoy.answers import Script
-from meshsim.envoy.assembly import Assembly, Enough, local_address
-from meshsim.envoy.balancing import Balancer, Host, balancer_of, hosts_of
-from meshsim.envoy.breakers import Breakers
 from meshsim.envoy.client import Exchange, parts_of
-from meshsim.envoy.cluster import Cluster, Listening
-from meshsim.envoy.collector import paused_collector
 from meshsim.envoy.config.bootstrap import Bootstrap
-from meshsim.envoy.config.cluster import Cluster as ClusterConfig
-from meshsim.envoy.config.cluster import Thresholds
 from meshsim.envoy.config.refusal import ConfigRefused
-from meshsim.envoy.discovery import Discovered, Discovery
-from meshsim.envoy.hops import HopLog
+from meshsim.envoy.lifecycle import Lifecycle
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.load import ClosedLoop, Driven
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import Response
-from meshsim.envoy.outliers import Outliers
-from meshsim.envoy.plugins import FilterRefused, Vm
-from meshsim.envoy.process import DEFAULT_EPOCH_NS, Crash, Failure, Process, ThreadHost
-from meshsim.envoy.remote_code import RemoteCode
-from meshsim.envoy.request_id import request_id
+from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process
+from meshsim.envoy.records import AbiLine, Crash, Failure, VmMemory
 from meshsim.envoy.requests import Request
 from meshsim.envoy.scripted import ScriptedUpstream
-from meshsim.envoy.surroundings import Surroundings
-from meshsim.envoy.threads import Task, Thread, Turns
-from meshsim.envoy.upstream import Address
-from meshsim.envoy.wire import LOOPBACK_NS, Socket
-from meshsim.envoy.witness import Answered, Sent, Witness
+from meshsim.envoy.server import Outside, Server
+from meshsim.envoy.thread_host import ThreadHost
+from meshsim.envoy.thread_plugin import Vm
+from meshsim.envoy.threads import Thread, Turns
+from meshsim.envoy.wire import Socket
+from meshsim.envoy.witness import Answered, Sent
 from meshsim.errors import ConfigError, MeshsimError
 from meshsim.sim import Kernel, Level, Recorder, Streams
 from meshsim.wasm import Engine, Limits, shared_engine
 
 if TYPE_CHECKING:
-    from meshsim.envoy.express import Express
     from meshsim.envoy.express.lane import Lane
 
 _MS = 1_000_000
@@ -54,43 +41,7 @@ _MS = 1_000_000
 Interleave: TypeAlias = Literal["callback", "hostcall"]
 
 
-class AbiLine(NamedTuple):
-    """One line of the ABI trace: when (virtual ns) and on which thread the border was crossed, and how."""
-
-    thread: str
-    time_ns: int
-    text: str
-    event: Crossing
-
-
-class VmMemory(NamedTuple):
-    """What one VM weighs, in bytes; ``kind`` is ``base`` or ``local``.
-
-    Compiled code is shared by all VMs of a key: its weight is in the ``v8_bytes`` of the base VM.
-    """
-
-    thread: str
-    vm: str
-    kind: str
-    code_bytes: int
-    linear_bytes: int
-    v8_bytes: int
-
-
-class Outside(Protocol):
-    """What there is beyond an Envoy's own machine."""
-
-    def find(self, address: Address) -> Listening | None:
-        """Find what listens at an address."""
-
-    def listener_at(self, address: Address) -> Listener | None:
-        """Find the listener of another Envoy at an address."""
-
-    def setup_ns(self, address: Address) -> int:
-        """How long it takes to make a connection to an address, in ns."""
-
-
-class Envoy:
+class Envoy(Server):
     """A simulated Envoy.
 
     Parameters
@@ -144,16 +95,10 @@ class Envoy:
     ) -> None:
         if interleave not in get_args(Interleave):
             raise MeshsimError(f"interleave: {interleave!r} is none of {', '.join(get_args(Interleave))}")
-        self.bootstrap = bootstrap
-        self.local_address = local_address
-        self.kernel = kernel or Kernel()
-        self.recorder = Recorder(level)
-        self._outside = outside
-        #: Deals a connection to one of so many workers; each in turn without.
-        self.deal: Callable[[int], int] | None = None
-        self.process = Process(
-            self.kernel,
-            self.recorder,
+        kernel = kernel or Kernel()
+        process = Process(
+            kernel,
+            Recorder(level),
             streams or Streams(seed),
             costs or CostModel(),
             engine or shared_engine(),
@@ -162,28 +107,20 @@ class Envoy:
             limits=limits,
             dialect=_dialect(abi),
         )
-        self.process.make_clusters = self._make_clusters
-        turns = Turns(self.kernel, self.process.random("turns")) if interleave == "hostcall" else None
-        self.main = ThreadHost(self.process, Thread("main", self.kernel, turns))
-        self.workers = [ThreadHost(self.process, Thread(f"worker_{i}", self.kernel, turns)) for i in range(concurrency)]
-        self.network: dict[Address, Listening] = {}
-        self.listeners: list[Listener] = []
-        self.discovery = Discovery()
-        self.remote_code = RemoteCode(self.main)
-        self._surroundings: dict[ThreadHost, Surroundings] = {}
-        self.hops = HopLog(self.recorder)
-        self._request_ids = self.process.random("request-id")
-        self._client = Thread("client", self.kernel)
+        turns = Turns(kernel, process.random("turns")) if interleave == "hostcall" else None
+        main = ThreadHost(process, Thread("main", kernel, turns))
+        wake_ns = process.costs.wake_ns
+        threads = (Thread(f"worker_{i}", kernel, turns, wake_ns=wake_ns) for i in range(concurrency))
+        workers = [ThreadHost(process, thread) for thread in threads]
+        super().__init__(bootstrap, process, main, workers, local_address, outside)
+        self.lifecycle = Lifecycle(self)
+        self._client = Thread("client", kernel)
         self._upstreams: dict[str, ScriptedUpstream] = {}
-        self._connections = 0
-        self._listening = False
-        self._starting = 0
-        self._next_worker = 0
         self._begun = 0
         #: What it was made from, where :meth:`from_yaml` made it: a path, or the YAML text itself.
         self.source: str | Path | None = None
 
-    # -- for users ---
+    # -- its life ---
 
     @classmethod
     def from_yaml(
@@ -225,6 +162,29 @@ class Envoy:
         envoy.source = source
         envoy.start()
         return envoy
+
+    def start(self) -> None:
+        """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
+        self.lifecycle.start()
+
+    def launch(self, ready: Callable[[], None], refused: Callable[[ConfigRefused], None] | None = None) -> None:
+        """Begin to start, and let the clock's owner run it; see :meth:`.Lifecycle.launch`."""
+        self.lifecycle.launch(ready, refused)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every worker takes connections."""
+        return self.lifecycle.is_ready
+
+    def run(self, *, ms: int) -> None:
+        """Let virtual time pass: timers fire, connections close."""
+        self.kernel.run(self.kernel.now_ns + ms * _MS)
+
+    def shut_down(self) -> None:
+        """End in order: the workers, then the main thread, then the base VMs."""
+        self.lifecycle.shut_down()
+
+    # -- requests ---
 
     def get(
         self,
@@ -319,19 +279,14 @@ class Envoy:
             return None
         return self.express.lane(listener, server.thread, tuple(writes[0][1]))
 
-    @cached_property
-    def express(self) -> Express | None:
-        """The ways of requests whose course is known; None when each call into a module is wanted."""
-        from meshsim.envoy.express import Express  # it knows this module
-
-        return Express(self) if self.recorder.level < Level.ABI and self.main.thread.turns is None else None
-
     def _connector(self, request: Request, worker: int | None = None) -> Callable[[Thread], Socket | None]:
         listener = self.listener(request.listener)
         if listener is None and request.listener is not None:
             names = ", ".join(at_work.config.name for at_work in self.listeners)
             raise ConfigError(f"no listener {request.listener!r}", remedy=f"the bootstrap has: {names}")
         return lambda client: listener.accept(client, worker) if listener else None
+
+    # -- upstreams ---
 
     def upstream(self, cluster: str, script: Script | None = None, *, early: bool = False) -> ScriptedUpstream:
         """Put a scripted upstream at a cluster's endpoints, or give the one that is there another script.
@@ -368,6 +323,8 @@ class Envoy:
         clusters = self.main.clusters
         if name not in clusters:
             raise ConfigError(f"no cluster {name!r}", remedy=f"the bootstrap has: {', '.join(clusters) or 'none'}")
+        if not clusters[name].hosts:
+            self.set_hosts(name, self.clusters.known_by_name(name))
         hosts = map(local_address, clusters[name].hosts)
         free = [host for host in hosts if not isinstance(self.network.get(host), Listener)]
         if not free:
@@ -376,9 +333,7 @@ class Envoy:
         self.network.update(dict.fromkeys(free, upstream))
         return upstream
 
-    def run(self, *, ms: int) -> None:
-        """Let virtual time pass: timers fire, connections close."""
-        self.kernel.run(self.kernel.now_ns + ms * _MS)
+    # -- what has happened ---
 
     def abi_trace(self) -> list[AbiLine]:
         """Return every crossing between host and guest so far, in order (needs ``level`` abi)."""
@@ -413,326 +368,9 @@ class Envoy:
         v8_bytes = costs.vm_bytes + shared
         return VmMemory(vm.thread, vm.vm_id, vm.kind, code_bytes, vm.wasm.vm.memory.size, v8_bytes)
 
-    # -- starting ---
-
-    def start(self) -> None:
-        """Load everything on the main thread, then start the workers; raise :class:`ConfigRefused` as Envoy would."""
-        with paused_collector():
-            self._start()
-
-    def _start(self) -> None:
-        self.load_plugins()
-        self._fetch_code()
-        starting = list(self.workers)
-        for worker in self.workers:
-            worker.thread.post_at(partial(self._start_worker, worker, starting.remove), self.main.thread.idle_from_ns)
-        self.kernel.run(self.main.thread.idle_from_ns)
-        while starting:
-            self.kernel.run(max(worker.thread.idle_from_ns for worker in starting))
-        self.kernel.run(max(worker.thread.idle_from_ns for worker in self.workers))
-
-    def launch(self, ready: Callable[[], None], refused: Callable[[ConfigRefused], None] | None = None) -> None:
-        """Begin to start, and let the clock's owner run it; ``ready`` is called when the last worker has started.
-
-        When Envoy refuses the configuration, ``refused`` is called instead.
-
-        Raises
-        ------
-        ConfigRefused
-            From the kernel's run: Envoy refuses the configuration, and there is no ``refused``.
-        """
-        self._starting = len(self.workers)
-
-        def started(worker: ThreadHost) -> None:
-            worker.thread.post(over)
-
-        def over() -> None:
-            self._starting -= 1
-            if not self._starting:
-                ready()
-
-        def load() -> None:
-            try:
-                self._load_on_main(None)
-            except ConfigRefused as error:
-                if refused is None:
-                    raise
-                refused(error)
-            else:
-                self.remote_code.fetch(start_workers)
-
-        def start_workers() -> None:
-            for worker in self.workers:
-                worker.thread.post_at(partial(self._start_worker, worker, started), self.main.thread.now_ns)
-
-        self.main.thread.post(load)
-
-    def _fetch_code(self) -> None:
-        """Wait for the code of plugins that is not here."""
-        waiting = [True]
-        self._run_to_its_end(self.main.thread, lambda: self.remote_code.fetch(waiting.clear))
-        while waiting and self.kernel.step():
-            pass
-        self.kernel.run(self.main.thread.idle_from_ns)
-
-    def _start_worker(self, worker: ThreadHost, done: Callable[[ThreadHost], None]) -> None:
-        worker.thread.post(self.start_listening)
-        worker.load_plugins()
-        done(worker)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether every worker takes connections."""
-        return self._listening and not self._starting
-
-    def start_listening(self) -> None:
-        """Take connections from now on."""
-        self._listening = True
-
-    def load_plugins(self, count: int | None = None) -> None:
-        """Load listeners and their plugins on the main thread; only the first ``count`` plugins when it is given."""
-        refused: list[ConfigRefused] = []
-
-        def load() -> None:
-            try:
-                self._load_on_main(count)
-            except ConfigRefused as error:
-                refused.append(error)
-
-        self._run_to_its_end(self.main.thread, load)
-        if refused:
-            raise refused[0]
-
-    def _load_on_main(self, count: int | None) -> None:
-        """Load as a task of the main thread."""
-        resources = self.bootstrap.static_resources
-        self.process.cluster_hosts = {cluster.name: len(list(cluster.endpoints())) for cluster in resources.clusters}
-        try:
-            Assembly(self, count).run()
-        except Enough:
-            pass
-        except FilterRefused as error:
-            failures = self.process.failures
-            raise ConfigRefused(str(error), cause=failures[-1].error if failures else None) from None
-
-    def discover_again(self, found: Discovered) -> None:
-        """Take what a file with extensions holds from now on; streams that are under way keep what they have."""
-        bootstrap = self.bootstrap
-        self.bootstrap = bootstrap.model_copy(
-            update={
-                "sources": bootstrap.sources.joined(found.sources),
-                "discovered": {**bootstrap.discovered, found.path: found.extensions},
-            }
-        )
-        load = Assembly(self).discover
-        self.main.thread.post(lambda: self.discovery.update(found.path, load, self.main, self.workers))
-
-    def add_listener(self, listener: Listener) -> None:
-        """Put a listener to work at its address."""
-        self.listeners.append(listener)
-        self.network[listener.address] = listener
-
-    def listener(self, name: str | None = None) -> Listener | None:
-        """Return a listener by name, the first one without a name; None when there is none."""
-        return next((at_work for at_work in self.listeners if name in (None, at_work.config.name)), None)
-
-    # -- what listeners and routers need ---
-
-    def pick_worker(self, worker: int | None = None) -> ThreadHost:
-        """Deal a connection to a worker: the given one, or each in turn."""
-        if worker is None and self.deal is not None:
-            worker = self.deal(len(self.workers))
-        elif worker is None:
-            worker = self._next_worker
-            self._next_worker = (self._next_worker + 1) % len(self.workers)
-        return self.workers[worker]
-
-    def _make_clusters(self, thread: Thread) -> dict[str, Cluster]:
-        """Make a thread's clusters."""
-        return {config.name: self._cluster(config, thread) for config in self.bootstrap.static_resources.clusters}
-
-    def _cluster(self, config: ClusterConfig, thread: Thread) -> Cluster:
-        hosts = hosts_of(config)
-        stats = self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        outliers = self._outliers.get(config.name)
-        cluster = Cluster(
-            config.name,
-            [host.address for host in hosts],
-            thread,
-            stats,
-            self.find,
-            _keeps_trailers(config),
-            _speaks_http2(config),
-            config.requests_per_connection,
-            config.response_limits,
-            self._balancer(config, hosts),
-            Witness.of(self.recorder, thread),
-            self.setup_ns if self._outside else None,
-            self._breakers[config.name] if config.thresholds is not None else None,
-            self._breakers[config.name].retries,
-            outliers=outliers,
-            active=self._active[config.name],
-        )
-        if outliers is not None:
-            outliers.users.append(cluster)
-        return cluster
-
-    @cached_property
-    def _outliers(self) -> dict[str, Outliers]:
-        """The outlier detection by cluster, for all threads together."""
-        return {
-            config.name: Outliers(
-                config,
-                hosts_of(config),
-                self.main.thread,
-                self.process.stats.scope(f"cluster.{config.alt_stat_name or config.name}.outlier_detection"),
-                self.process.random("outliers"),
-                partial(self._balancer, config),
-            )
-            for config in self.bootstrap.static_resources.clusters
-            if config.outlier_detection is not None
-        }
-
-    @cached_property
-    def _active(self) -> dict[str, Counter[Address]]:
-        """How many requests are under way to each host of each cluster, from all threads together."""
-        return {config.name: Counter() for config in self.bootstrap.static_resources.clusters}
-
-    @cached_property
-    def _breakers(self) -> dict[str, Breakers]:
-        """The circuit breakers by cluster, for all threads together."""
-        return {config.name: self._new_breakers(config) for config in self.bootstrap.static_resources.clusters}
-
-    def _new_breakers(self, config: ClusterConfig) -> Breakers:
-        stats = self.process.stats
-        counters = stats.scope(f"cluster.{config.alt_stat_name or config.name}")
-        breakers = Breakers(config.thresholds or Thresholds(), counters)
-        if config.thresholds is not None:
-            stats.add_source(breakers.sweep)
-        return breakers
-
-    def set_hosts(self, cluster: str, addresses: Sequence[Address]) -> None:
-        """Say where a cluster's hosts are from now on, as endpoint discovery does.
-
-        Requests under way stay where they are. Lanes are given up where it is not each host's turn.
-        """
-        config = next((each for each in self.bootstrap.static_resources.clusters if each.name == cluster), None)
-        if config is None:
-            return
-        hosts = [Host(address, f"{address[0]}:{address[1]}") for address in addresses]
-        for host in (self.main, *self.workers):
-            host.clusters[cluster].renew(hosts, self._balancer(config, hosts))
-        if config.lb_policy != "ROUND_ROBIN" and self.express is not None:
-            self.express.close()
-
-    def _balancer(self, config: ClusterConfig, hosts: Sequence[Host]) -> Balancer | None:
-        return balancer_of(config, hosts, self.process.random("balancing"), self._active[config.name])
-
-    @cached_property
-    def _host_names(self) -> Mapping[str, Mapping[Address, str]]:
-        return {config.name: config.host_names() for config in self.bootstrap.static_resources.clusters}
-
-    def host_name(self, cluster: str, address: Address) -> str:
-        """Return the name of one of a cluster's hosts; empty for one without a name."""
-        return self._host_names.get(cluster, {}).get(address, "")
-
-    def find(self, address: Address) -> Listening | None:
-        """Find what listens at an address; names and wildcards of this machine are all one.
-
-        Listeners take connections when the first worker has started.
-        """
-        here = self.network.get(local_address(address))
-        if isinstance(here, Listener) and not self._listening:
-            here = None
-        return here if here is not None or self._outside is None else self._outside.find(address)
-
-    def listener_at(self, address: Address) -> Listener | None:
-        """Find the listener at an address, this Envoy's own or another one's; None where something else listens."""
-        here = self.network.get(local_address(address)) if self._listening else None
-        if here is None and self._outside is not None:
-            return self._outside.listener_at(address)
-        return here if isinstance(here, Listener) else None
-
-    def setup_ns(self, address: Address) -> int:
-        """How long it takes to make a connection to an address."""
-        if self._outside is None or local_address(address) in self.network:
-            return LOOPBACK_NS
-        return self._outside.setup_ns(address)
-
-    def surroundings(self, host: ThreadHost) -> Surroundings:
-        """Return what texts about a worker's streams show of this Envoy."""
-        around = self._surroundings.get(host)
-        if around is None:
-            clusters = {config.name: config for config in self.bootstrap.static_resources.clusters}
-            around = self._surroundings[host] = Surroundings(
-                self.process.epoch_ns, lambda: host.thread.now_ns, clusters.get, lambda: self.new_request_id().decode()
-            )
-        return around
-
-    def next_connection_id(self) -> int:
-        """Number a downstream connection."""
-        self._connections += 1
-        return self._connections
-
-    def new_request_id(self) -> bytes:
-        """Make an ``x-request-id``."""
-        return request_id(self.draw_request_id())
-
-    def draw_request_id(self) -> int:
-        """Draw the number that an ``x-request-id`` is made of."""
-        return self._request_ids.getrandbits(128)
-
-    def http_date(self, thread: Thread) -> Callable[[], bytes]:
-        """Return what gives the ``date`` header's value, in virtual time."""
-        return lambda: self.date(thread.now_ns)
-
-    def second(self, time_ns: int) -> int:
-        """Return the second since 1970 that a virtual time lies in."""
-        return (self.process.epoch_ns + time_ns) // 10**9
-
-    def date(self, time_ns: int) -> bytes:
-        """Write a virtual time as the ``date`` header has it."""
-        return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(self.second(time_ns))).encode()
-
-    # -- the end ---
-
-    def shut_down(self) -> None:
-        """End in order: the workers, then the main thread, then the base VMs."""
-        for host in (*self.workers, self.main):
-            self._run_to_its_end(host.thread, host.shut_down)
-        self._run_to_its_end(self.main.thread, lambda: self.process.plugins.drop_bases(self.main))
-
-    def _run_to_its_end(self, thread: Thread, task: Task) -> None:
-        """Run a task on a thread, after all that the thread is busy with or has waiting."""
-        over = False
-
-        def run() -> None:
-            nonlocal over
-            task()
-            over = True
-
-        thread.post(run)
-        while not over:
-            self.kernel.run(thread.idle_from_ns)
-
 
 def _dialect(name: Dialect | str) -> Dialect:
     """Return the dialect of a name."""
     if name not in list(Dialect):
         raise MeshsimError(f"abi: {name!r} is none of {', '.join(Dialect)}")
     return Dialect(name)
-
-
-def _keeps_trailers(config: ClusterConfig) -> bool:
-    """Whether HTTP/1 trailers are passed on to and from a cluster."""
-    explicit = [options.explicit_http_config for options in config.typed_extension_protocol_options.values()]
-    http1 = [config.http_protocol_options, *(choice.http_protocol_options for choice in explicit if choice)]
-    return any(options.enable_trailers for options in http1 if options)
-
-
-def _speaks_http2(config: ClusterConfig) -> bool:
-    """Whether a cluster's hosts are spoken to in HTTP/2."""
-    explicit = [options.explicit_http_config for options in config.typed_extension_protocol_options.values()]
-    return config.http2_protocol_options is not None or any(
-        choice.http2_protocol_options is not None for choice in explicit if choice
-    )

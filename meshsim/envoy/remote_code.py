@@ -23,8 +23,9 @@ from meshsim.abi.constants import LogLevel
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.config.core import RemoteDataSource, RetryPolicy
 from meshsim.envoy.headers import HeaderMap, Kind
-from meshsim.envoy.plugins import PluginRefused, PluginSpec
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.plugin_spec import PluginSpec
+from meshsim.envoy.plugins import PluginRefused
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.errors import NotModelled
 
 _UNSTABLE = "Wasm remote code fetch is unstable and may cause a crash"

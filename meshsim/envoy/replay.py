@@ -112,7 +112,7 @@ class Replay:
 
     def run_until_refused(self, refused: ConfigRefused) -> ReplayResult:
         """Load as many plugins as Envoy does before it refuses, and stop there."""
-        self._envoy.load_plugins(refused.after_plugins)
+        self._envoy.lifecycle.load_plugins(refused.after_plugins)
         return self._unwound(refused)
 
     def _unwound(self, refused: ConfigRefused) -> ReplayResult:
@@ -138,7 +138,7 @@ class Replay:
         kernel = self._envoy.kernel
         kernel.run(max(not_before_ns, kernel.now_ns + CLIENT_TURN_NS))
         for update in request.updates:
-            kernel.after(update.after_ms * _MS, self._envoy.discover_again, self._updates[update])
+            kernel.after(update.after_ms * _MS, self._envoy.lifecycle.discover_again, self._updates[update])
         self._responses.append(self._envoy.send(request))
 
     def _result(self, ready: bool, stats: dict[str, int], refused: str = "") -> ReplayResult:

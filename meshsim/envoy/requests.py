@@ -42,6 +42,7 @@ MAX_AT_MS = 24 * 3600 * 1000
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _UNSENDABLE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: all controls but the tab
 _UNSENDABLE_TARGET = re.compile(r"[\x00-\x20\x7f]")
+_FORM = 'write a list of requests: [{"path": "/"}]'
 _FRAMING = {
     "host": "use `authority`",
     "content-length": "use `body`",
@@ -151,7 +152,7 @@ def load_requests(source: Path | str) -> list[Request]:
     except OSError as error:
         raise ConfigError(f"cannot read the requests: {error.strerror}", str(path), "check the path") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"not UTF-8 at byte {error.start}", str(path)) from error
+        raise ConfigError(f"not UTF-8 at byte {error.start}", str(path), "save it as UTF-8") from error
     return parse_requests(text, str(path))
 
 
@@ -169,13 +170,14 @@ def parse_requests(text: str, where: str = "requests.json") -> list[Request]:
     try:
         data = json.loads(text, object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg}", f"{where}, line {error.lineno}, column {error.colno}") from error
+        place = f"{where}, line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"not JSON: {error.msg}", place, _FORM) from error
     except _RepeatedKey as error:
         raise ConfigError(f"the key `{error.key}` is there twice in one object", where) from error
     except RecursionError as error:
         raise ConfigError("nested too deeply", where) from error
     if not isinstance(data, list):
-        raise ConfigError(f"requests are a list, not {_kind(data)}", where, 'write [{"path": "/"}]')
+        raise ConfigError(f"requests are a list, not {_kind(data)}", where, _FORM)
     return [_request(item, f"{where}[{index}]") for index, item in enumerate(data)]
 
 

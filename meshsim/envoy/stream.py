@@ -3,74 +3,26 @@
 Theory of operation. The codec hands a request's pieces to the *request chain*; its last filter, the router, makes a
 response come back through the *response chain*, whose end writes to the client. A *local reply* can be asked for at
 any time, by a filter or by Envoy itself, and what becomes of it depends on how far the response is
-(:data:`LOCAL_REPLY`). The stream ends when its response is complete, whatever the request does: filters log, in
-order, and are then destroyed, in order.
+(:mod:`meshsim.envoy.stream_states`). The stream ends when its response is complete, whatever the request does:
+filters log, in order, and are then destroyed, in order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
-from meshsim.envoy.account import Account
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.chain import Chain
-from meshsim.envoy.config.listener import Listener as ListenerConfig
 from meshsim.envoy.config.route import VirtualHost
 from meshsim.envoy.filters.base import HttpFilter, RequestHalf, ResponseHalf
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import Form, LocalReply, is_grpc
 from meshsim.envoy.routing import Match, Routed
-from meshsim.envoy.surroundings import Surroundings
+from meshsim.envoy.stream_info import StreamInfo
+from meshsim.envoy.stream_states import LOCAL_REPLY, RESPONSE, Event, Reply, Response
 from meshsim.envoy.tracing import Traced
-
-
-class Response(Enum):
-    """How far the response is."""
-
-    NONE = auto()  # nothing yet
-    FILTERING = auto()  # headers are with the filters
-    SENT = auto()  # headers have gone out
-    COMPLETE = auto()  # everything has gone out
-    RESET = auto()  # cut
-
-
-class Event(Enum):
-    """What moves a response on."""
-
-    HEADERS = auto()
-    SEND = auto()
-    END = auto()
-    RESET = auto()
-
-
-RESPONSE: dict[tuple[Response, Event], Response] = {
-    (Response.NONE, Event.HEADERS): Response.FILTERING,
-    (Response.FILTERING, Event.SEND): Response.SENT,
-    (Response.SENT, Event.END): Response.COMPLETE,
-    **{(state, Event.RESET): Response.RESET for state in (Response.NONE, Response.FILTERING, Response.SENT)},
-}
-
-
-class Reply(Enum):
-    """What becomes of a local reply."""
-
-    THROUGH_FILTERS = auto()
-    STRAIGHT_TO_CLIENT = auto()
-    RESET_STREAM = auto()
-    NOTHING = auto()
-
-
-#: Seen in Envoy 1.40: a reply of a response callback goes straight out; once headers are out, only a reset is left.
-LOCAL_REPLY: dict[Response, Reply] = {
-    Response.NONE: Reply.THROUGH_FILTERS,
-    Response.FILTERING: Reply.STRAIGHT_TO_CLIENT,
-    Response.SENT: Reply.RESET_STREAM,
-    Response.COMPLETE: Reply.NOTHING,
-    Response.RESET: Reply.NOTHING,
-}
 
 
 class Downstream(Protocol):
@@ -102,48 +54,6 @@ class Downstream(Protocol):
 
     def stream_ended(self, stream: Stream, *, reset: bool) -> None:
         """Take note that a stream is over."""
-
-
-_NOWHERE = Surroundings()
-
-
-@dataclass(slots=True)
-class StreamInfo:
-    """What is known of a stream, for attributes and logs.
-
-    Times are virtual ns, and -1 before they come. ``source`` is the client, as far as headers can be believed;
-    ``peer`` the other end of the connection, where that is somebody else. ``account`` is charged for the request.
-    """
-
-    started_ns: int
-    source: tuple[str, int]
-    destination: tuple[str, int]
-    connection_id: int
-    listener: ListenerConfig
-    protocol: str = "HTTP/1.1"
-    ended_ns: int = -1
-    bytes_received: int = 0
-    bytes_sent: int = 0
-    code: int | None = None
-    details: str | None = None
-    flags: list[str] = field(default_factory=list)
-    attempts: int = 0
-    upstream: tuple[str, int] | None = None
-    upstream_connected: bool = False
-    upstream_complete_ns: int = -1
-    request_end_ns: int = -1
-    upstream_begin_ns: int = -1
-    upstream_sent_ns: int = -1
-    upstream_answer_ns: int = -1
-    upstream_protocol: str = ""
-    upstreams_tried: list[tuple[str, int]] = field(default_factory=list)
-    peer: tuple[str, int] | None = None
-    filter_chain: str = ""
-    surroundings: Surroundings = _NOWHERE
-    cluster: str = ""
-    filter_state: dict[bytes, bytes] = field(default_factory=dict)
-    dynamic_metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
-    account: Account | None = None
 
 
 class Stream:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.config.cluster import Cluster, LbEndpoint
-
-Address = tuple[str, int]
 
 
 def _no_cluster(_: str) -> Cluster | None:
@@ -37,6 +36,6 @@ class Surroundings:
         for endpoint in found.endpoints() if found else ():
             where = endpoint.endpoint.address if endpoint.endpoint else None
             socket = where.socket_address if where else None
-            if socket and (socket.address, socket.port) == address:
+            if found and socket and found.where(socket) == address:
                 return endpoint
         return None

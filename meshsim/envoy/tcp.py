@@ -18,7 +18,7 @@ from meshsim.envoy.config.route import VirtualHost
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.http1_bytes import Conversation, PartReader, PartWriter
 from meshsim.envoy.routing import Match
-from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.stream_info import StreamInfo
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import Head, Part, Socket
 from meshsim.errors import NotModelled

@@ -83,8 +83,11 @@ class Thread:
     kernel: Kernel
     turns: Turns | None = None
     meter: Meter | None = None
+    #: What it costs besides to wake a thread that has nothing to do.
+    wake_ns: int = 0
     #: What the running task has cost so far.
     spent_ns: int = 0
+    _woken_ns: int = 0
     _strand: Strand | None = None
     _busy_until_ns: int = 0
     _running: bool = False
@@ -100,6 +103,11 @@ class Thread:
     def idle_from_ns(self) -> int:
         """When the last task that ran is over; while one waits for its turn, when that comes."""
         return max(self._busy_until_ns, self.kernel.now_ns)
+
+    @property
+    def begun_ns(self) -> int:
+        """When the running task began, the thread awake."""
+        return self.kernel.now_ns + self._woken_ns
 
     def spend(self, cost_ns: int) -> None:
         """Let the running task take time."""
@@ -158,7 +166,7 @@ class Thread:
             self._strand.resume(partial(self._run, task))
 
     def _run(self, task: Task) -> None:
-        self.spent_ns = 0
+        self.spent_ns = self._woken_ns = self.wake_ns if self.kernel.now_ns > self._busy_until_ns else 0
         try:
             task()
             while self._at_end:

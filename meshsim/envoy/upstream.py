@@ -8,6 +8,7 @@ from typing import Protocol
 
 from meshsim.envoy import codec2
 from meshsim.envoy.account import Account
+from meshsim.envoy.address import Address
 from meshsim.envoy.breakers import Breakers
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.codec import (
@@ -25,8 +26,6 @@ from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread, Timer
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
 
-Address = tuple[str, int]
-
 
 def _has_stray_framing(head: Head) -> bool:
     """Whether a response that cannot have a body announces one: the codec takes a length of 0 only."""
@@ -38,7 +37,8 @@ def _has_stray_framing(head: Head) -> bool:
 class UpstreamFailure:
     """Why there is no answer: the client gets ``status`` and ``body``; ``flag`` is the access log's.
 
-    ``counts`` says whether the cluster counts it as an answer of its own, ``overload`` whether circuit breakers did it.
+    ``counts`` says whether the cluster counts it as an answer of its own, ``overload`` whether circuit breakers did it;
+    ``transport`` is what the connection itself says of it.
     """
 
     status: int
@@ -47,6 +47,7 @@ class UpstreamFailure:
     flag: str
     counts: bool = True
     overload: bool = False
+    transport: str = ""
 
 
 def _removed(what: str) -> UpstreamFailure:
@@ -65,6 +66,7 @@ NO_HOST = UpstreamFailure(503, b"no healthy upstream", "no_healthy_upstream", "U
 REFUSED = replace(
     _reset("remote connection failure", "UF"),
     details="upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+    transport="delayed connect error: Connection refused",
 )
 OVERFLOW = replace(_reset("overflow", "UO"), overload=True)
 CUT = _reset("connection termination", "UC")
@@ -101,6 +103,8 @@ class UpstreamCluster(Protocol):
     def active(self) -> Counter[Address]: ...
     @property
     def stats(self) -> Counters: ...
+    @property
+    def answer_ns(self) -> int: ...
     @property
     def keep_trailers(self) -> bool: ...
     @property
@@ -139,6 +143,7 @@ class Upstream:
         self.began_ns = self.sent_ns = -1
         self._over = False
         self._counted = False
+        self._answered = False
         self._close_after = False
         self._timeout_ns = timeout_ns
         self._deadline: Timer | None = None
@@ -260,6 +265,9 @@ class Upstream:
     def on_read(self, parts: list[Part]) -> None:
         """Take what has arrived."""
         if not self._over:
+            if not self._answered:
+                self._answered = True
+                self._cluster.thread.spend(self._cluster.answer_ns)
             self._reader.read(parts)
 
     def on_close(self) -> None:

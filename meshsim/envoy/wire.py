@@ -262,6 +262,8 @@ class Socket:
         closing, self._closing = self._closing and not self._told, False
         self._told = self._told or closing
         peer = self.peer
+        if not parts and not closing:  # all has been taken back
+            return
         if parts:
             time_ns = self.arrival_ns(self.thread.now_ns, size_of(parts) if self.way else 0)
         else:

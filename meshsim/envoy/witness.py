@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
+from meshsim.envoy.account import Account
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.chain import Chain, FilterHalf
 from meshsim.envoy.filters.base import HttpFilter
@@ -23,7 +25,7 @@ from meshsim.envoy.outcome import Response
 from meshsim.envoy.requests import Request
 from meshsim.envoy.stream import Stream
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address, ResponseTaker, UpstreamFailure
+from meshsim.envoy.upstream import ResponseTaker, UpstreamFailure
 from meshsim.sim import Level, Recorder
 
 SHOWN_BYTES = 4096
@@ -56,11 +58,17 @@ class Answered(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A stream has begun; ``filters`` are its filters in the request's order, ``plugins`` those that are modules."""
+    """A stream has begun.
+
+    ``filters`` are its filters in the request's order, ``plugins`` those that are modules; ``account`` is what its
+    request is charged with, and tells which request that is, where somebody keeps accounts.
+    """
 
     stream: int
     filters: tuple[str, ...]
     plugins: tuple[str, ...]
+    account: Account | None = None
+    listener: str = ""
 
 
 class Given(NamedTuple):
@@ -92,11 +100,12 @@ class Replied(NamedTuple):
 
 
 class Forwarded(NamedTuple):
-    """A request leaves for a host of a cluster."""
+    """A request leaves for a host of a cluster; ``account`` is charged for it."""
 
     cluster: str
     address: Address
     message: Message
+    account: Account | None = None
 
 
 class Returned(NamedTuple):
@@ -106,6 +115,7 @@ class Returned(NamedTuple):
     status: int
     head: tuple[Pair, ...] = ()
     failure: str = ""
+    account: Account | None = None
 
 
 class Witness:
@@ -128,7 +138,8 @@ class Witness:
         """Look at all that a stream's filters are given."""
         number = len(self._recorder.notes)  # nobody else's: the note comes at once
         modules = (each for each in stream.filters if isinstance(each, WasmFilter))
-        self.note(Opened(number, tuple(map(title, stream.filters)), tuple(map(title, modules))))
+        names, info = tuple(map(title, stream.filters)), stream.info
+        self.note(Opened(number, names, tuple(map(title, modules)), info.account, info.listener.name))
         for way, chain, filters in (
             ("request", stream.request, stream.filters),
             ("response", stream.answer, stream.filters[-2::-1]),
@@ -141,9 +152,11 @@ class Witness:
         half = stream.request.slots[0].half if stream and stream.request.slots else None
         self.note(Replied(half.stream if isinstance(half, WatchedHalf) else -1, reply.status, reply.details))
 
-    def taker(self, cluster: str, taker: ResponseTaker, headers: HeaderMap) -> ResponseTaker:
+    def taker(
+        self, cluster: str, taker: ResponseTaker, headers: HeaderMap, account: Account | None = None
+    ) -> ResponseTaker:
         """Look at what goes to a cluster, and what comes back to ``taker``."""
-        return WatchedTaker(taker, cluster, Message(tuple(headers.pairs())), self.note)
+        return WatchedTaker(taker, cluster, Message(tuple(headers.pairs())), self.note, account)
 
 
 def title(http_filter: HttpFilter) -> str:
@@ -205,8 +218,16 @@ class WatchedHalf:
 class WatchedTaker:
     """Passes on an upstream's answer, with notes."""
 
-    def __init__(self, taker: ResponseTaker, cluster: str, sent: Message, note: Callable[[object], None]) -> None:
+    def __init__(
+        self,
+        taker: ResponseTaker,
+        cluster: str,
+        sent: Message,
+        note: Callable[[object], None],
+        account: Account | None = None,
+    ) -> None:
         self._taker = taker
+        self._account = account
         self._cluster = cluster
         self._sent = sent
         self._note = note
@@ -219,7 +240,7 @@ class WatchedTaker:
 
     def upstream_connected(self) -> None:
         """Take note that the request leaves."""
-        self._note(Forwarded(self._cluster, self._address, self._sent))
+        self._note(Forwarded(self._cluster, self._address, self._sent, self._account))
         self._taker.upstream_connected()
 
     def upstream_informational(self, status: int) -> None:
@@ -229,7 +250,8 @@ class WatchedTaker:
     def upstream_headers(self, headers: HeaderMap, end: bool) -> None:
         """Take note of the headers."""
         status = headers.get(b":status") or b"0"
-        self._note(Returned(self._cluster, int(status) if status.isdigit() else 0, tuple(headers.pairs())))
+        number, head = int(status) if status.isdigit() else 0, tuple(headers.pairs())
+        self._note(Returned(self._cluster, number, head, account=self._account))
         self._taker.upstream_headers(headers, end)
 
     def upstream_data(self, data: BodyBuffer, end: bool) -> None:
@@ -242,5 +264,5 @@ class WatchedTaker:
 
     def upstream_failed(self, failure: UpstreamFailure) -> None:
         """Take note that there is no answer."""
-        self._note(Returned(self._cluster, 0, failure=failure.details))
+        self._note(Returned(self._cluster, 0, failure=failure.details, account=self._account))
         self._taker.upstream_failed(failure)

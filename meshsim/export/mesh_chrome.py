@@ -1,7 +1,8 @@
 """A mesh's run as a trace file in Chrome's format: pods as processes, workers as tracks, calls as arrows.
 
 A worker has several requests under way at a time, and slices of one track must nest; so a worker has as many tracks
-as it needs, each request in the first that is free. Arrows lead from the caller's slice to the called one's. Busy
+as it needs, each request in the first that is free. Arrows lead from the caller's slice to the called one's; a filter's
+callout comes from the slice of the request that the filter worked on, and may go on when that is over. Busy
 times are counters, in percent of the time of each bin.
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_CALL = "call"
+_CALL, _CALLOUT = "call", "callout"
 
 
 class _Track(NamedTuple):
@@ -33,7 +34,9 @@ class _Track(NamedTuple):
 
 def chrome_trace(result: Result, requests: int = 1000) -> Json:
     """Return the first ``requests`` requests of a run as the JSON object of a trace file."""
-    rows = sorted(result.rows.find(f"request < {requests:d}"), key=lambda row: (row.start_ns, row.request, row.hop))
+    rows = sorted(
+        result.rows.find(f"0 <= request < {requests:d}"), key=lambda row: (row.start_ns, row.request, row.hop)
+    )
     until_ns = max((row.end_ns for row in rows), default=0)
     pods = {pod: pid for pid, pod in enumerate(dict.fromkeys([CLIENT, *map(_pod, rows), *_used(result)]), 1)}
     tracks = _assign(rows, pods)
@@ -95,9 +98,12 @@ def _assign(rows: Sequence[HopRow], pods: dict[str, int]) -> list[_Track]:
 def _slice(row: HopRow, track: _Track) -> Json:
     parts = {name: getattr(row, name) / 1000 for name in ("proxy_ns", "queue_ns", "app_ns", "network_ns")}
     args: Json = {"request": row.request, "status": row.status, "flags": row.flags or "-", "tries": row.tries}
+    if row.filter:
+        args["filter"] = row.filter
     return {
         "ph": "X", "pid": track.pid, "tid": track.tid, "name": f"{row.service} {row.status}",
-        "cat": "error" if row.status == 0 or row.status >= 500 else "request", "ts": row.start_ns / 1000,
+        "cat": "error" if row.status == 0 or row.status >= 500 else "callout" if row.filter else "request",
+        "ts": row.start_ns / 1000,
         "dur": (row.end_ns - row.start_ns) / 1000,
         "args": args | {f"{name[:-3]}_us": value for name, value in parts.items()},
     }  # fmt: skip
@@ -110,9 +116,10 @@ def _arrows(rows: Sequence[HopRow], tracks: Sequence[_Track]) -> Iterator[Json]:
         caller = at.get((row.request, row.parent))
         if caller is None or not rows[caller].start_ns <= row.start_ns <= rows[caller].end_ns:
             continue
+        kind = _CALLOUT if row.filter else _CALL
         for phase, (pid, tid, _) in (("s", tracks[caller]), ("f", track)):
             yield {
-                "ph": phase, "pid": pid, "tid": tid, "name": _CALL, "cat": _CALL, "id": number,
+                "ph": phase, "pid": pid, "tid": tid, "name": kind, "cat": kind, "id": number,
                 "ts": row.start_ns / 1000, **({"bp": "e"} if phase == "f" else {}),
             }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """A mesh's run as OpenTelemetry's spans, in OTLP's JSON (opentelemetry-proto 1.x, "OTLP/JSON").
 
 Where JSON of protobuf and JSON of OTLP differ, OTLP's rules hold: ids are lower-case hexadecimal and not base64, enums
-are numbers, 64-bit numbers are strings. A hop is a SERVER span of its service, the client's own row a CLIENT span;
+are numbers, 64-bit numbers are strings. A hop is a SERVER span of its service, the client's own row a CLIENT span; a
+filter's callout is a child of the request that the filter worked on, with the filter's name in ``meshsim.filter``;
 their attributes have the names of OpenTelemetry's semantic conventions, and meshsim's own below ``meshsim.``.
 """
 
@@ -28,7 +29,7 @@ _UNSET, _ERROR = 0, 2
 def spans(result: Result, requests: int = 1000) -> Json:
     """Return the first ``requests`` requests as an ``ExportTraceServiceRequest``."""
     by_service: dict[str, list[Json]] = defaultdict(list)
-    for row in result.rows.find(f"request < {requests:d}"):
+    for row in result.rows.find(f"0 <= request < {requests:d}"):
         by_service[row.service].append(_span(row, result.seed))
     return {
         "resourceSpans": [
@@ -68,11 +69,12 @@ def _attributes(row: HopRow) -> list[Json]:
         "cloud.availability_zone": row.zone,
         "thread.name": row.worker,
         "response_flags": row.flags,
+        "meshsim.filter": row.filter,
     }
     numbers = {
         "http.response.status_code": row.status,
         "http.response.body.size": row.bytes_sent,
-        "http.request.resend_count": row.tries - 1,
+        "http.request.resend_count": max(0, row.tries - 1),
         "meshsim.proxy_ns": row.proxy_ns,
         "meshsim.queue_ns": row.queue_ns,
         "meshsim.app_ns": row.app_ns,

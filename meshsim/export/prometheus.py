@@ -1,8 +1,9 @@
-"""Istio's standard metrics of a mesh's run, in Prometheus' text format or in OpenMetrics'.
+"""Istio's standard metrics of a mesh's run and Envoy's own, in Prometheus' text format or in OpenMetrics'.
 
 Names and labels are those of Istio's telemetry (istio.io, "Istio Standard Metrics"), the buckets those of Envoy's
 histograms. What a simulated mesh does not know, a version for one, is ``unknown``, as in Istio. Both reporters are
-there: the source counts what it saw, network and all, the destination's times are without the wire.
+there: the source counts what it saw, network and all, the destination's times are without the wire. A callout has no
+source that could report it: it does not come through the filters of its proxy.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshsim.export.files import write_whole
+from meshsim.export.proxy_stats import families
 from meshsim.mesh.rows import CLIENT, HopRow
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ _HELP = {
     "istio_request_duration_milliseconds": "time from the request's first byte to the answer's last",
     "istio_response_bytes": "size of the answer's body",
 }
+
+#: What a name may end in that belongs to a family.
+_ENDS = ("", "_total", "_bucket", "_count", "_sum")
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -64,6 +69,7 @@ def metrics(result: Result, *, openmetrics: bool = False) -> str:
         *_histograms("istio_request_duration_milliseconds", {key: one.duration for key, one in series.items()}),
         *_family("istio_response_bytes", "histogram", openmetrics),
         *_histograms("istio_response_bytes", {key: one.size for key, one in series.items()}),
+        *_proxies(result, openmetrics),
         *(["# EOF"] if openmetrics else []),
     ]
     return "\n".join(lines) + "\n"
@@ -90,7 +96,7 @@ def _gathered(result: Result) -> Mapping[Labels, _Series]:
 
 def _reports(row: HopRow) -> Iterator[tuple[str, int]]:
     took_ns = row.end_ns - row.start_ns
-    if row.source != CLIENT:  # a client outside the mesh has no sidecar that could report
+    if row.source != CLIENT and not row.filter:  # a client outside the mesh has no sidecar that could report
         yield "source", took_ns
     yield "destination", max(0, took_ns - row.network_ns)
 
@@ -122,6 +128,20 @@ def _side(side: str, workload: str) -> Iterator[tuple[str, str]]:
     yield f"{side}_cluster", "Kubernetes" if known else "unknown"
     yield f"{side}_canonical_service", workload
     yield f"{side}_canonical_revision", "latest"
+
+
+def _proxies(result: Result, openmetrics: bool) -> Iterator[str]:
+    """Envoy's own statistics of each proxy."""
+    for name, kind, samples in families(result.stats, taken=[f"{own}{end}" for own in _HELP for end in _ENDS]):
+        yield f"# TYPE {_openmetrics_type(name, kind) if openmetrics else f'{name} {kind}'}"
+        yield from (f"{name}{_braces(labels)} {value}" for labels, value in samples)
+
+
+def _openmetrics_type(name: str, kind: str) -> str:
+    """OpenMetrics knows counters by their ending, which not all of Envoy's have."""
+    if kind == "gauge":
+        return f"{name} gauge"
+    return f"{name.removesuffix('_total')} counter" if name.endswith("_total") else f"{name} unknown"
 
 
 def _family(name: str, kind: str, openmetrics: bool) -> Iterator[str]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
 
 from meshsim.figures.canvas import MARKERS, Picture, ThemeName, axes, legend, milliseconds, theme_of
 from meshsim.sim import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,12 @@ def load_curve(points: Sequence[LoadPoint], *, theme: ThemeName = "light") -> Pi
 
 
 def _line(
-    panel: object, points: Sequence[LoadPoint], measure: str, unit: float, colour: str, marker: str, label: str
+    panel: Axes, points: Sequence[LoadPoint], measure: str, unit: float, colour: str, marker: str, label: str
 ) -> None:
-    """Draw a measure with its confidence intervals; one that is infinite is not drawn."""
-    from math import isfinite
-
+    """Draw a measure with its confidence intervals; one that is infinite (of a single run) is not drawn."""
     intervals: list[Interval] = [getattr(point, measure) for point in points]
     errors = [interval.half_width / unit if isfinite(interval.half_width) else 0.0 for interval in intervals]
-    panel.errorbar(  # type: ignore[attr-defined]
+    panel.errorbar(
         [point.offered for point in points], [interval.mean / unit for interval in intervals], yerr=errors,
         color=colour, marker=marker, linewidth=2, markersize=6, capsize=3, label=label,
     )  # fmt: skip

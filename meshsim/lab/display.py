@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,7 +16,11 @@ from meshsim.lab.pictures import loading_figure, requests_figure, sequence_figur
 from meshsim.lab.tables import path_lines
 
 if TYPE_CHECKING:
-    from meshsim.envoy.proxy import AbiLine
+    from meshsim.envoy.records import AbiLine
+
+
+#: Characters of a printed line: what JupyterLab shows beside its file browser on a projector of 1280 pixels.
+WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def show_path(seen: Observation, number: int = 0) -> None:
 def show_trace(lines: Iterable[AbiLine], thread: str | None = None) -> None:
     """Print an ABI trace in words, what happens inside a call set in.
 
+    Where several threads or several plugins are in it, each line begins with them; one thread alone is named once.
+
     Parameters
     ----------
     lines : iterable of AbiLine
@@ -64,12 +70,32 @@ def show_trace(lines: Iterable[AbiLine], thread: str | None = None) -> None:
     thread : str, optional
         Only this thread.
     """
-    depth: Counter[str] = Counter()
-    for line in lines:
-        if thread is None or line.thread == thread:
-            depth[line.thread] -= line.event.direction.is_return
-            print(f"{line.thread:<9} {line.event.direction.value} {'  ' * depth[line.thread]}{_words(line.event)}")
-            depth[line.thread] += not line.event.direction.is_return
+    shown = [line for line in lines if thread is None or line.thread == thread]
+    threads, plugins = {line.thread for line in shown}, {line.event.plugin for line in shown} - {""}
+    if len(threads) == 1:
+        print(f"{shown[0].thread}:")
+    calling: dict[str, list[str]] = {name: [] for name in threads}  # thread -> the plugins of the calls that are open
+    for line in shown:
+        inside = calling[line.thread]
+        plugin = line.event.plugin or (inside[-1] if inside else "")
+        if line.event.direction.is_return and inside:
+            plugin = inside.pop()
+        columns = (*[f"{line.thread:<9}"] * (len(threads) > 1), *[f"{plugin:<9}"] * (len(plugins) > 1))
+        head = " ".join((*columns, line.event.direction.value))
+        print(_hung(f"{head} {'  ' * len(inside)}", _words(line.event)))
+        if not line.event.direction.is_return:
+            inside.append(plugin)
+
+
+def _hung(head: str, text: str) -> str:
+    """Return a line that is broken between arguments where it is too wide, the rest set in."""
+    made, line = [], head
+    for piece in re.split(r"(?<=, )(?=\w+=)", text):
+        if len(line) + len(piece.rstrip()) > WIDTH and line.strip() and line != head:
+            made.append(line.rstrip())
+            line = f"{' ' * len(head)}    "
+        line += piece
+    return "\n".join([*made, line])
 
 
 def _words(event: Crossing) -> str:

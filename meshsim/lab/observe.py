@@ -11,7 +11,8 @@ from typing import Any
 from meshsim.cost import CostModel
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
 from meshsim.envoy.outcome import ReplayResult, Response
-from meshsim.envoy.proxy import Envoy, VmMemory
+from meshsim.envoy.proxy import Envoy
+from meshsim.envoy.records import VmMemory
 from meshsim.envoy.replay import Replay
 from meshsim.envoy.requests import Request
 from meshsim.export.chrome import Journey, chrome_trace, join

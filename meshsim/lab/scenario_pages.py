@@ -37,9 +37,32 @@ Times have a unit (`40ms`, `1.5s`); where a distribution makes sense it may be `
 |---|---|"""
 
 
+_RESULT = """## What a run leaves
+
+`result = ms.load_scenario("normal").run()` has, in virtual time and the same in every process:
+
+| | |
+|---|---|
+| `result.find("rt > 20 and service == 'cart'")` | rows: a call each, and one of the client for each request |
+| `result.latency`, `result.service("cart")` | measures after the warm-up, with intervals |
+| `result.stats["cart-0"]` | counters and gauges of that pod's proxy, by Envoy's names |
+| `result.usage`, `result.memory`, `result.events` | who was busy, what VMs weigh, what happened to the mesh |
+| `result.to_pandas()`, `to_csv`, `to_perfetto`, `to_otlp`, `to_prometheus` and others | the rows elsewhere |
+| `ms.RequestPlayer(result)` | one request, hop by hop: the slowest, or `request=` a number or what `find` gave |
+
+A row is a request as one pod was sent it: who called (`source`, and `parent`, the caller's `hop`), from when to when,
+what of that was proxies' work, waiting, the application and the network, the status, response flags and tries. A
+request that a filter sends itself is a row too: a *callout*, with the filter's name in `filter`, on behalf of the
+request of its `parent`. `find("callout")` finds them; time that a filter holds its request for them is nobody's work.
+
+`run(level=...)` says what is kept: `ms.Level.OFF` sums only, statistics and measures among them; `REQUESTS` also rows;
+`ABI` also each call between proxies and modules, which the player shows. What is kept at two levels is the same.
+"""
+
+
 def page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([_HEAD, *_list(), _FORMAT, *_fields(json_schema()), "", *_looks()]) + "\n"
+    return "\n".join([_HEAD, *_list(), _FORMAT, *_fields(json_schema()), "", _RESULT, *_looks()]) + "\n"
 
 
 def _list() -> Iterator[str]:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.config.examine import Examination
 from meshsim.envoy.config.sources import Sources
-from meshsim.envoy.upstream import Address
 from meshsim.mesh.topology import Service, Traffic
 
 INBOUND_PORT = 15006
@@ -88,7 +88,8 @@ class Writer:
             for place, parts in enumerate(inbound)
         ]
         clusters = [
-            _cluster(f"app{place}", [("127.0.0.1", APP_PORT + place)], Traffic()) for place in range(len(inbound))
+            _cluster(local_cluster(place), [("127.0.0.1", APP_PORT + place)], Traffic())
+            for place in range(len(inbound))
         ]
         if upstreams:
             hosts = [_virtual_host(upstream.service) for upstream in upstreams]
@@ -136,9 +137,14 @@ class Writer:
         return self._known[text]
 
 
+def local_cluster(place: int) -> str:
+    """Name the cluster of a proxy's own application; a node's proxy has several."""
+    return f"app{place}"
+
+
 def _own(place: int) -> dict[str, Any]:
     """The way to the application behind a proxy: without a time-out, which is the caller's matter."""
-    route = {"match": {"prefix": "/"}, "route": {"cluster": f"app{place}", "timeout": "0s"}}
+    route = {"match": {"prefix": "/"}, "route": {"cluster": local_cluster(place), "timeout": "0s"}}
     return {"name": "app", "domains": ["*"], "routes": [route]}
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
+from meshsim.envoy.account import Asked
+from meshsim.envoy.address import Address
 from meshsim.envoy.collector import paused_collector
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.proxy import Envoy
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import LOOPBACK_NS, Socket
 from meshsim.errors import ConfigError, MeshsimError
 from meshsim.mesh.application import Application
@@ -23,7 +25,9 @@ from meshsim.mesh.bootstraps import (
     Upstream,
     WasmPart,
     Writer,
+    local_cluster,
 )
+from meshsim.mesh.callouts import CalloutLeg
 from meshsim.mesh.endpoints import Endpoint, Outlet
 from meshsim.mesh.legs import Leg
 from meshsim.mesh.machines import Machine, Quota, Street
@@ -31,7 +35,7 @@ from meshsim.mesh.mesh import GATEWAY, WasmFilter
 from meshsim.mesh.result import MemoryPart, Usage
 from meshsim.mesh.rows import CLIENT
 from meshsim.mesh.topology import Service
-from meshsim.sim import Level
+from meshsim.sim import Level, Recorder
 
 if TYPE_CHECKING:
     from meshsim.mesh.engine import World
@@ -56,6 +60,8 @@ class Deployment:
         self._writer = Writer(envoy_headers=mesh.envoy_headers)
         self._numbers = 0
         self._generations: Counter[str] = Counter()
+        #: What each proxy records, where every call is recorded.
+        self.traces: dict[str, list[Recorder]] = {}
         #: Where each pod takes requests of others.
         self._addresses: dict[str, Address] = {}
         self._groups: dict[str, list[Application]] = {}
@@ -172,11 +178,23 @@ class Deployment:
             streams=world.streams.child(f"proxy {name} {self._generation(name)}"),
             outside=self.street.view(name),
         )
+        envoy.process.open_account = partial(self._open_account, machine)
+        if world.level is Level.ABI:
+            self.traces.setdefault(name, []).append(envoy.recorder)
         if self._mesh.deal == "hash":
             chance = world.streams.stream(f"connections of {name}")
             envoy.deal = lambda count: int(chance.random() * count)
         machine.watch(envoy)
         return envoy
+
+    def _open_account(self, machine: Machine, asked: Asked) -> CalloutLeg:
+        """Make a callout of a filter on a machine a leg of the request that the filter works on."""
+        begun_by = asked.asker.account
+        assert isinstance(begun_by, Leg)
+        pods = self._groups.get(machine.name, ())
+        places = {local_cluster(place): pod.service.name for place, pod in enumerate(pods)}
+        source = machine.name if len(pods) != 1 else pods[0].service.name
+        return CalloutLeg(asked, begun_by, source, places.get(asked.cluster, asked.cluster), self._world.ledger)
 
     def _generation(self, name: str) -> int:
         self._generations[name] += 1
@@ -235,6 +253,11 @@ class Deployment:
         for machine in self.machines.values():
             for busy in machine.busy:
                 yield busy.usage(start_ns, end_ns)
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """What each proxy that runs has counted since it was started, by Envoy's names."""
+        machines = self.machines.values()
+        return {machine.name: machine.envoy.stats() for machine in machines if machine.envoy is not None}
 
     def memory(self) -> Iterable[MemoryPart]:
         """What the VMs of each proxy weigh."""

@@ -34,7 +34,7 @@ class Endpoint:
         self.app = app
         self._own = own
         self.thread = thread
-        self._answers: dict[int, tuple[list[Part], int]] = {}
+        self._answers: dict[tuple[int, bool], tuple[list[Part], int]] = {}
 
     @property
     def ahead(self) -> Endpoint:
@@ -59,12 +59,13 @@ class Endpoint:
         self._own(near)
         return near
 
-    def answer(self, status: int) -> tuple[list[Part], int]:
+    def answer(self, status: int, *, http2: bool) -> tuple[list[Part], int]:
         """Return what is written for a status, always the same list, and how many bytes that is."""
-        answer = self._answers.get(status)
+        answer = self._answers.get((status, http2))
         if answer is None:
             parts = _response(status, self.app.response_bytes if status == OK else 0)
-            answer = self._answers[status] = parts, size_of(parts)
+            parts = _in_http2(parts) if http2 else parts
+            answer = self._answers[status, http2] = parts, size_of(parts)
         return answer
 
     def visit(self, account: Account | None, worker: str, answer: Callable[[Visit], None]) -> None:
@@ -120,7 +121,7 @@ class _Served:
         self._endpoint.visit(self.socket.account, peer.thread.name, self._answer)
 
     def _answer(self, visit: Visit) -> None:
-        _write(self.socket, self._endpoint.answer(visit.status)[0])
+        _write(self.socket, self._endpoint.answer(visit.status, http2=self.socket.http2)[0])
 
 
 class _Ridden:
@@ -144,7 +145,7 @@ class _Ridden:
         self._derailed = True
 
     def _answer(self, visit: Visit) -> None:
-        parts, size_bytes = self._endpoint.answer(visit.status)
+        parts, size_bytes = self._endpoint.answer(visit.status, http2=self._far.http2)
         if self._derailed:
             _write(self._far, parts)
         else:
@@ -153,7 +154,7 @@ class _Ridden:
 
 def _write(socket: Socket, parts: list[Part]) -> None:
     if not socket.closed:
-        socket.write_all(_in_http2(parts) if socket.http2 else list(parts))
+        socket.write_all(list(parts))
 
 
 def _in_http2(parts: list[Part]) -> list[Part]:

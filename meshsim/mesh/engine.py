@@ -130,4 +130,8 @@ class World:
             events=self.events,
             counters=ledger.counters,
             histograms=ledger.ordered(),
+            stats=self.deployment.stats() if self.deployment else {},
+            traces=self.deployment.traces if self.deployment else {},
+            begun_ns=start_ns,
+            profile=self.mesh.costs.profile.name,
         )

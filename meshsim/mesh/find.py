@@ -10,6 +10,7 @@ word                                    means
 ``code``                                the status; 0 when no answer came
 ``t``                                   when it began, in s of virtual time
 ``error``, ``root``, ``warm``           no answer or a 5xx; the client's own row; after the warm-up
+``callout``                             a request that a filter sent itself; ``filter`` says which
 ``proxy``, ``queue``, ``app``, ``net``  parts of ``rt`` in ms
 ``service``, ``source``, ``pod``...     the columns of :class:`~meshsim.mesh.rows.HopRow`, by name
 ``"UO" in flags``                       a response flag; in other texts ``in`` looks for a part: ``"v2" in pod``
@@ -46,12 +47,13 @@ DERIVED: Mapping[str, Callable[[Hops], Any]] = {
     "error": lambda hops: (hops.numbers("status") == 0) | (hops.numbers("status") >= 500),
     "root": lambda hops: hops.numbers("parent") < 0,
     "warm": lambda hops: hops.numbers("warm") != 0,
+    "callout": lambda hops: _Text(hops.coded("filter"), "filter").each(bool),
     "proxy": lambda hops: hops.numbers("proxy_ns") / _MS,
     "queue": lambda hops: hops.numbers("queue_ns") / _MS,
     "app": lambda hops: hops.numbers("app_ns") / _MS,
     "net": lambda hops: hops.numbers("network_ns") / _MS,
 }
-TEXTS = ("source", "service", "pod", "worker", "zone", "flags")
+TEXTS = ("source", "service", "pod", "worker", "zone", "flags", "filter")
 
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,

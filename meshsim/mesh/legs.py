@@ -18,6 +18,7 @@ class Leg(Account):
         "app_ns",
         "begun_ns",
         "bytes_sent",
+        "held_until_ns",
         "hop",
         "legs",
         "own_queue_ns",
@@ -33,6 +34,9 @@ class Leg(Account):
         "zone",
     )
 
+    #: The filter that sends it itself; a call of an application's has none.
+    filter = ""
+
     def __init__(self, request: int, parent: Leg | None, source: str, service: str, begun_ns: int) -> None:
         # Not super(): one call less for each leg.
         self.network_ns = self.wait_ns = 0
@@ -43,6 +47,8 @@ class Leg(Account):
         self.begun_ns = begun_ns
         self.pod = self.worker = self.zone = ""
         self.app_ns = self.server_ns = self.own_queue_ns = 0
+        #: Until when it was held last by a filter that waited for an answer of its own.
+        self.held_until_ns = 0
         self.status = self.tries = self.bytes_sent = 0
         #: The root's: how many legs the request has had so far.
         self.legs: list[int]
@@ -112,6 +118,7 @@ class Ledger:
                 leg.tries,
                 leg.bytes_sent,
                 int(warm),
+                leg.filter,
             )
 
     def _count(self, leg: Leg, service: str, took_ns: int) -> None:

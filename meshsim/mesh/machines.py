@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.cluster import Listening
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Socket
 from meshsim.mesh.busy import Busy
 from meshsim.mesh.network import Tls
@@ -169,7 +169,7 @@ class Street:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The street as seen from one machine; an Envoy's :class:`meshsim.envoy.proxy.Outside`."""
+    """The street as seen from one machine; an Envoy's :class:`meshsim.envoy.server.Outside`."""
 
     street: Street
     name: str

@@ -112,14 +112,39 @@ class Mesh:
     ) -> Mesh:
         """Put a Wasm filter into the sidecars of some services, all of them when none is named.
 
+        It comes behind the filters that are there. Requests to a service pass its sidecar's ``inbound`` listener, those
+        that it makes the ``outbound`` one.
+
         Parameters
         ----------
         services : str
             Names of services; ``"gateway"`` is the gateway.
         module : bytes or path
             The module, or where it is.
+        configuration : str
+            What ``proxy_on_configure`` reads.
+        name : str
+            The filter's; that of the file when it is left out.
         options
-            Other fields of :class:`WasmFilter`.
+            Other fields of :class:`WasmFilter`: ``direction``, ``fail_policy``, ``root_id``, ``vm_id``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such service, or no such file.
+
+        Examples
+        --------
+        >>> from importlib.resources import files
+        >>> from meshsim.mesh import OpenLoop
+        >>> shop = files("meshsim") / "scenarios/topologies/shop.yaml"
+        >>> work = files("meshsim") / "scenarios/mesh/modules/work.wasm"
+        >>> mesh = Mesh.from_isotope(shop)
+        >>> mesh = mesh.with_filter("cart", "stock", module=work, direction="both", configuration="5")
+        >>> {service: [each.direction for each in filters] for service, filters in mesh.filters.items()}
+        {'cart': ['both'], 'stock': ['both']}
+        >>> mesh.run(OpenLoop(rate=100), seconds=0.1, seed=1).stats["cart-0"]["wasm.envoy.wasm.runtime.v8.active"]
+        4
         """
         from meshsim.mesh.loader import load_module
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshsim.mesh.latency import HistogramLatency, Latency
 from meshsim.mesh.rows import CLIENT, Columns, HopRow, Hops
-from meshsim.sim import Histogram, Table
+from meshsim.sim import Histogram, Recorder, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,15 +130,22 @@ class Result:
         Times from sending to answer after the warm-up, in ns, for ``client`` and each service: kept also where rows
         are not. A client's begin when its request was due.
     stats : mapping of str to mapping of str to int
-        For each pod, its proxy's own statistics, in Envoy's names.
+        For each pod, its proxy's own counters and gauges, by Envoy's names, since that proxy was started: the same at
+        every level.
     notes : sequence of str
         What a reader should know: what was left out of the model, and the like.
+    traces : mapping of str to sequence of Recorder
+        At level ``abi``, for each pod, what happened in each proxy that it has had, in order; empty below.
+    begun_ns : int
+        When the load began by the clock of ``traces``; everything else counts from there.
+    profile : str
+        Name of the cost profile that proxies' work was charged by.
 
     Examples
     --------
     >>> table = Table(HopRow)
     >>> for n in range(3):
-    ...     table.append(n, 0, -1, "", "client", "", "", "", n, n + 10**6, 0, 0, 0, 0, 200, "", 1, 5, 1)
+    ...     table.append(n, 0, -1, "", "client", "", "", "", n, n + 10**6, 0, 0, 0, 0, 200, "", 1, 5, 1, "")
     >>> result = Result(table, run_ns=10**9)
     >>> print(result.latency)
     3 requests: p50 1.000 ms, p90 1.000 ms, p99 1.000 ms, p999 1.000 ms
@@ -160,6 +167,9 @@ class Result:
     histograms: Mapping[str, Histogram] = field(default_factory=lambda: MappingProxyType({}))
     stats: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     notes: Sequence[str] = ()
+    traces: Mapping[str, Sequence[Recorder]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    begun_ns: int = 0
+    profile: str = ""
 
     # --- rows ---
 

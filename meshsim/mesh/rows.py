@@ -52,6 +52,9 @@ class HopRow(NamedTuple):
         Of the answer's body.
     warm : int
         1 when it began after the warm-up, which measures leave out.
+    filter : str
+        Of a *callout*: the filter in the caller's proxy that sent this request itself, while it worked on the request
+        of the parent. Empty for what applications and clients send.
     """
 
     request: int
@@ -73,6 +76,7 @@ class HopRow(NamedTuple):
     tries: int
     bytes_sent: int
     warm: int
+    filter: str = ""
 
 
 class Coded(NamedTuple):
@@ -115,7 +119,7 @@ class Hops(Sequence[HopRow]):
     --------
     >>> table = Table(HopRow)
     >>> for request, took_ns in enumerate((2_000_000, 9_000_000)):
-    ...     table.append(request, 0, -1, "", "client", "", "", "", 0, took_ns, 0, 0, 0, 0, 200, "", 1, 5, 1)
+    ...     table.append(request, 0, -1, "", "client", "", "", "", 0, took_ns, 0, 0, 0, 0, 200, "", 1, 5, 1, "")
     >>> hops = Hops.of(table)
     >>> slow = hops.find("rt > 5")
     >>> len(slow), slow[0].request, hops.latency.p99

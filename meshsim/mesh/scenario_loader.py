@@ -75,7 +75,7 @@ def sources_of(source: str | Path) -> Sources:
         There is neither.
     """
     path = Path(source)
-    if not path.exists() and str(source) in bundled():
+    if not path.is_file() and str(source) in bundled():  # a folder of that name is what ``--out`` has made
         path = bundled()[str(source)]
     try:
         text = _bytes(path).decode("utf-8-sig")

@@ -24,18 +24,19 @@ from meshsim.cost import (
     request_parts,
     total,
 )
-from meshsim.reference import rounds
+from meshsim.reference import rounds, underload
 from meshsim.reference.bench import Bench
 from meshsim.reference.calibrate import TINY, machine, quietest
 from meshsim.reference.envoy import termination_as_exit
 from meshsim.reference.heldout import Case, HeldOut, held_out
 from meshsim.reference.probes import Probe
+from meshsim.reference.recording import start_of
 from meshsim.reference.rounds import Tick, Weighing
 
 #: Rounds of the loads, how many of them count, and turns of each chain in one; rounds of weighing and of loading, and
 #: starts in one.
 ROUNDS, KEPT, PASSES = 6, 4, 50
-WEIGHINGS, LOADINGS, STARTS = 2, 3, 2
+WEIGHINGS, LOADINGS, STARTS = 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _loading(bench: Bench, held: HeldOut, profile: Profile, tick: Tick) -> tuple
     seen = [rounds.loading(bench, paths, STARTS, tick)[TINY:] for _ in range(LOADINGS)]
     rows = []
     for index, (name, path) in enumerate(held.loading.items()):
-        parts = loading_parts(path.stat().st_size, profile=profile)
+        parts = loading_parts(path.stat().st_size, start_of(path), profile=profile)
         took = [each[index] for each in seen]
         steps: Mapping[str, tuple[Estimate, Iterable[float]]] = {
             "base VM": (parts["isolate"] + parts["compile"], (each.base - (each.isolate or 0) for each in took)),
@@ -190,6 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given: Path | None = parser.parse_args(arguments).profile
     profile = Profile.from_json(given.read_text(encoding="utf-8")) if given else default_profile()
     print(report(compare(profile), profile))
+    print(f"\n{underload.section(profile)}")
 
 
 if __name__ == "__main__":

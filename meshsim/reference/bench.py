@@ -45,6 +45,34 @@ class Times(NamedTuple):
     waited: int
 
 
+class Turns(NamedTuple):
+    """CPU time of a thread, time that it was ready and its core did something else, in ns; how often it began to run.
+
+    A worker of Envoy that has its core for itself begins to run when it is woken.
+    """
+
+    ran: int
+    waited: int
+    begun: int
+
+    def since(self, before: Turns) -> Turns:
+        """What has come since then.
+
+        >>> Turns(30, 2, 5).since(Turns(10, 1, 4))
+        Turns(ran=20, waited=1, begun=1)
+        """
+        return Turns(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def own_turns() -> Turns:
+    """What the calling thread has had so far."""
+    return _turns(Path("/proc/thread-self"))
+
+
+def _turns(task: Path) -> Turns:
+    return Turns(*map(int, (task / "schedstat").read_text(encoding="ascii").split()))
+
+
 @dataclass(frozen=True)
 class Running:
     """A process of the real Envoy; ``ports`` by listener."""
@@ -58,6 +86,13 @@ class Running:
         tasks = (task.read_text().split() for task in Path(f"/proc/{self.pid}/task").glob("*/schedstat"))
         ran, waited = zip(*((int(ran), int(waited)) for ran, waited, _ in tasks), strict=True)
         return Times(sum(ran), sum(waited))
+
+    def first_worker(self) -> Turns:
+        """What the first worker has had so far."""
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            if (task / "comm").read_text(encoding="utf-8").startswith("wrk:worker_0"):
+                return _turns(task)
+        raise MeshsimError("Envoy has no worker")
 
     def resident_bytes(self) -> int:
         """Memory that is in use: its own, and the parts of the program that have been touched."""
@@ -81,11 +116,15 @@ class Bench:
 
     @contextlib.contextmanager
     def envoy(
-        self, chains: Mapping[str, Sequence[Filter]], workers: int = 1, log: Sequence[str] = ()
+        self,
+        chains: Mapping[str, Sequence[Filter]],
+        workers: int = 1,
+        log: Sequence[str] = (),
+        host_port: int | None = None,
     ) -> Iterator[Running]:
         """Run Envoy on its core, with a listener for each chain; it is gone when the block is left."""
         config, admin, output = (self._folder / name for name in ("envoy.json", "admin", "log"))
-        config.write_text(json.dumps(bootstrap(chains)), encoding="utf-8")
+        config.write_text(json.dumps(bootstrap(chains, host_port)), encoding="utf-8")
         admin.unlink(missing_ok=True)
         command = [self._binary, "-c", str(config), "--admin-address-path", str(admin), "--use-dynamic-base-id"]
         command += ["--concurrency", str(workers), "-l", "warning", *log]

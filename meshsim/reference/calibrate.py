@@ -12,21 +12,21 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from meshsim.cost.profile import Profile
-from meshsim.reference import chains, fit, rounds, specimens, tiers
+from meshsim.reference import chains, fit, rounds, specimens, tiers, wakes
 from meshsim.reference.bench import Bench
 from meshsim.reference.envoy import envoy_version, termination_as_exit
-from meshsim.reference.fit import LUA_SCRIPTS, PAGES, Round
+from meshsim.reference.fit import LUA_SCRIPTS, PAGES, TOGETHER, Round
 from meshsim.reference.heldout import digest
 from meshsim.reference.meanings import meanings
 from meshsim.reference.probes import ROUNDS, probes
-from meshsim.reference.rounds import Loads, Tick, Weighing, weigh
+from meshsim.reference.rounds import ALIKE, SMALL, Loading, Loads, Tick, Weighing, weigh
 from meshsim.reference.scripts import script
 from meshsim.wasm import Engine, FuncType, Vm
 
@@ -48,7 +48,7 @@ class Plan:
     workers : tuple of int
         Numbers of workers that processes are weighed with.
     weights : tuple of int
-        Bytes of the modules that are weighed.
+        Bytes of the modules that are weighed; of the second size, several together too.
     """
 
     rounds: int
@@ -65,13 +65,14 @@ class Plan:
     @property
     def steps(self) -> int:
         """How many times somebody is told that it goes on."""
-        weighed = len(self.workers) * (len(self.weights) + 3)
-        return self.rounds * self.passes + self.loadings * (self.starts + 1) + self.weighings * weighed
+        weighed = len(self.workers) * (len(self.weights) + 5)
+        loads = self.rounds * self.passes + self.kept * wakes.PASSES
+        return loads + self.loadings * (self.starts + 1) + self.weighings * weighed
 
 
 FULL = Plan(
-    rounds=6, kept=4, passes=50, loadings=3, starts=3, weighings=2, workers=(1, 2, 4, 8),
-    weights=(0, 500_000, 2_000_000),
+    rounds=6, kept=4, passes=50, loadings=3, starts=4, weighings=2, workers=(1, 2, 4, 8),
+    weights=(0, 1_000_000, 2_500_000),
     sizes=(10_000, 100_000, 500_000, 2_000_000), straight=(100_000, 1_000_000, 10_000_000),
 )  # fmt: skip
 QUICK = Plan(
@@ -83,6 +84,8 @@ QUICK = Plan(
 DISTURBED = "disturbed"
 #: Tiny modules at the head of those that are loaded: the first starts V8.
 TINY = 4
+#: Pages of linear memory that modules write when they are configured, to see how long that takes.
+WRITTEN = (4, 16, 32)
 
 
 def calibrate(name: str, plan: Plan, tick: Tick, say: Callable[[str], object]) -> Profile:
@@ -116,6 +119,8 @@ def calibrate(name: str, plan: Plan, tick: Tick, say: Callable[[str], object]) -
         say("requests under load")
         loads, disturbed = _requests(bench, plan, tick)
         parts.append(loads)
+        say("workers that sleep")
+        parts.append([wakes.measure(bench, tick) for _ in range(plan.kept)])
     coefficients = {
         each: fit.coefficient(each, unit, how, part)
         for each, (unit, how) in meanings().items()
@@ -153,28 +158,44 @@ def fuel(guest: bytes) -> int:
 def _loading(bench: Bench, plan: Plan, tick: Tick) -> Iterator[Round]:
     tiny = rounds.padded(bench, [0] * TINY, 1)
     ordinary = rounds.padded(bench, plan.sizes, 2)
+    small = [(asked, path) for asked in SMALL for path in rounds.padded(bench, [asked] * ALIKE, asked)]
+    written = {
+        count: bench.module(f"written{count}", specimens.filler(0, 4100 + count, pages=count, touched=count))
+        for count in WRITTEN
+    }
     straight = [bench.module(f"straight{size}", specimens.filler(size, size, straight=True)) for size in plan.straight]
     one_call = fuel(tiers.code())
     for _ in range(plan.loadings):
-        took = rounds.loading(bench, [*tiny, *ordinary, *straight], plan.starts, tick)
-        by_size = [
-            {path.stat().st_size: each for path, each in zip(paths, took[start:], strict=False)}
-            for paths, start in ((ordinary, TINY), (straight, TINY + len(ordinary)))
-        ]
+        paths = [*tiny, *ordinary, *straight, *(path for _, path in small), *written.values()]
+        took = dict(zip(paths, rounds.loading(bench, paths, plan.starts, tick), strict=True))
         yield {
-            **fit.of_loading(took[:TINY], *by_size),
+            **fit.of_loading(
+                [took[path] for path in tiny],
+                _by_size(took, ordinary),
+                _by_size(took, straight),
+                {asked: _by_size(took, (path for size, path in small if size == asked)) for asked in SMALL},
+                {count: took[path] for count, path in written.items()},
+            ),
             **fit.of_calls(rounds.first_calls(bench, tick), one_call),
         }
 
 
+def _by_size(took: Mapping[Path, Loading], paths: Iterable[Path]) -> dict[int, Loading]:
+    return {path.stat().st_size: took[path] for path in paths}
+
+
 def _memory(bench: Bench, plan: Plan, tick: Tick) -> Iterator[Round]:
     modules = dict(zip(("tiny", "small", "large"), rounds.padded(bench, plan.weights, 3), strict=False))
+    loaded = {name: (chains.wasm(path),) for name, path in modules.items()} | {
+        f"many{tail}": tuple(map(chains.wasm, rounds.padded(bench, [plan.weights[size]] * TOGETHER, 5 + size)))
+        for size, tail in enumerate((" tiny", ""))
+    }
     touched = bench.module("touched", specimens.filler(0, 4000, pages=PAGES, touched=PAGES))
     filters = {
         "none": (),
         "touched": (chains.wasm(touched),),
         "lua": tuple(chains.lua(script({"log": 1 + number})) for number in range(LUA_SCRIPTS)),
-    } | {name: (chains.wasm(path),) for name, path in modules.items()}
+    } | loaded
     sizes = {name: path.stat().st_size for name, path in modules.items()}
     for _ in range(plan.weighings):
         weights: dict[str, dict[int, int]] = {}

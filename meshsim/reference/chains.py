@@ -52,27 +52,42 @@ def transform(body: str) -> Filter:
     return _filter("transform.v3.TransformConfig", request_transformation={"body_transformation": form})
 
 
-def bootstrap(chains: Mapping[str, Sequence[Filter]]) -> dict[str, Any]:
-    """One listener for each chain of filters, on a free port, that answers by itself."""
-    anywhere = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
-    listeners = [_listener(name, anywhere, filters) for name, filters in chains.items()]
-    return {"admin": {"address": anywhere}, "static_resources": {"listeners": listeners}}
+def bootstrap(chains: Mapping[str, Sequence[Filter]], host_port: int | None = None) -> dict[str, Any]:
+    """One listener for each chain of filters, on a free port, that answers by itself; ``/far`` goes to a host."""
+    direct: dict[str, Any] = {
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
+    }
+    far: dict[str, Any] = {"match": {"prefix": "/far"}, "route": {"cluster": "far"}}
+    routes = [direct] if host_port is None else [far, direct]
+    listeners = [_listener(name, filters, routes) for name, filters in chains.items()]
+    clusters = [] if host_port is None else [_cluster(host_port)]
+    resources = {"listeners": listeners, "clusters": clusters}
+    return {"admin": {"address": _address(0)}, "static_resources": resources}
 
 
 def _filter(kind: str, **fields: object) -> Filter:
     return {"@type": f"{_EXTENSION}.http.{kind}", **fields}
 
 
-def _listener(name: str, address: Mapping[str, Any], filters: Sequence[Filter]) -> dict[str, Any]:
-    route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "ok"}}}
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _cluster(port: int) -> dict[str, Any]:
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}]
+    return {"name": "far", "type": "STATIC", "load_assignment": {"cluster_name": "far", "endpoints": endpoints}}
+
+
+def _listener(name: str, filters: Sequence[Filter], routes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     manager = {
         "@type": f"{_EXTENSION}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes]}]},
         "http_filters": [
             *({"name": f"{name}_{index}", "typed_config": each} for index, each in enumerate(filters)),
             {"name": "envoy.filters.http.router", "typed_config": _filter("router.v3.Router")},
         ],
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-    return {"name": name, "address": address, "filter_chains": [chain]}
+    return {"name": name, "address": _address(0), "filter_chains": [chain]}

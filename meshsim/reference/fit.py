@@ -18,6 +18,7 @@ from meshsim.reference.rounds import Loading, middle
 from meshsim.reference.scripts import LUA_CALLS
 from meshsim.reference.specimens import CALLBACKS, COPIED_BYTES, HOST_CALLS
 from meshsim.reference.tasks import ENGINES, TASKS
+from meshsim.wasm.types import PAGE_BYTES
 
 Points = Sequence[Point]
 #: What a round gave: points by coefficient and by what they were measured on.
@@ -33,8 +34,9 @@ ADD_ONCE = "task add_header wasm"
 WORD_BYTES = 4
 #: VMs of a module that no worker runs: the base and the main thread's.
 UNBOUND_VMS = 2
-#: What is weighed: pages of a memory that is touched, and Lua scripts in one chain; and the fewest workers.
-PAGES, LUA_SCRIPTS, FIRST = 256, 8, 1
+#: What is weighed: pages of a memory that is touched, and Lua scripts in one chain; the fewest workers; and modules of
+#: one size that are loaded together.
+PAGES, LUA_SCRIPTS, FIRST, TOGETHER = 256, 8, 1, 3
 
 
 def slope(points: Points) -> float:
@@ -136,18 +138,47 @@ def _tasks(cpu: Mapping[str, float]) -> Round:
     }
 
 
-def of_loading(loadings: Sequence[Loading], ordinary: Mapping[int, Loading], straight: Mapping[int, Loading]) -> Round:
-    """What spans say, in ns: of tiny modules, of which the first has started V8; and of larger ones, by their bytes."""
+def of_loading(
+    loadings: Sequence[Loading],
+    ordinary: Mapping[int, Loading],
+    straight: Mapping[int, Loading],
+    small: Mapping[int, Mapping[int, Loading]],
+    written: Mapping[int, Loading],
+) -> Round:
+    """What spans say, in ns.
+
+    Parameters
+    ----------
+    loadings : sequence of Loading
+        Of tiny modules, of which the first has started V8.
+    ordinary, straight : mapping of int to Loading
+        Of larger modules, by their bytes.
+    small : mapping of int to mapping
+        Of small ones, by the size that was asked for and then by their bytes.
+    written : mapping of int to Loading
+        Of modules that write their memory when they are configured, by pages of 64 KiB.
+    """
     first, *tiny = loadings
-    base, isolate, clone = (middle([getattr(each, what) for each in tiny]) for what in ("base", "isolate", "clone"))
+    base, isolate, clone, configure = (
+        middle([getattr(each, what) for each in tiny]) for what in ("base", "isolate", "clone", "configure")
+    )
     return {
         "v8_start_ns": {"first VM": [(1, first.base - base)]},
         "isolate_ns": {"tiny module": [(1, base - isolate)]},
         "compile_ns_per_byte": {"ordinary": [(0, 0.0), *((size, each.base - base) for size, each in ordinary.items())]},
         "compile_ns_per_byte.arithmetic": {"straight": [(size, each.base - base) for size, each in straight.items()]},
+        **{
+            f"compile_ns_per_byte.{asked}": {
+                f"module {number}": [(size, each.base - base)] for number, (size, each) in enumerate(made.items())
+            }
+            for asked, made in small.items()
+        },
         "clone_ns": {"tiny module": [(1, clone)]},
         "clone_ns_per_byte": {"ordinary": [(0, clone)] + [(size, each.clone or 0) for size, each in ordinary.items()]},
-        "first_call_ns": {"two empty callbacks": [(2, middle([each.configure for each in tiny]))]},
+        "first_call_ns": {"two empty callbacks": [(2, configure)]},
+        "written_ns_per_byte": {
+            f"{pages} pages": [(0, configure), (pages * PAGE_BYTES, each.configure)] for pages, each in written.items()
+        },
     }
 
 
@@ -160,21 +191,31 @@ def of_memory(weights: Mapping[str, Mapping[int, int]], sizes: Mapping[str, int]
     """What resident memory says, in bytes, by what is loaded and the number of workers.
 
     Beside ``none``, ``touched`` and ``lua`` there are modules, whose bytes are in ``sizes``; ``tiny`` is the smallest.
+    ``many tiny`` and ``many`` are :data:`TOGETHER` such as ``tiny`` and ``small``: what a further module takes is what
+    V8 keeps of it, and what a first one takes besides has been left by compiling.
     """
     none = weights["none"]
     added = {name: {count: size - none[count] for count, size in each.items()} for name, each in weights.items()}
-    lines = {name: [(count + UNBOUND_VMS, size) for count, size in added[name].items()] for name in sizes}
-    fits = {name: linear_regression(*zip(*points, strict=True)) for name, points in lines.items()}
-    shared = [(sizes[name], added[name][FIRST] - added["tiny"][FIRST]) for name in sizes]
+    tiny = [
+        (modules * (count + UNBOUND_VMS), size)
+        for modules, name in ((1, "tiny"), (TOGETHER, "many tiny"))
+        for count, size in added[name].items()
+    ]
+    alone = {name: (sizes[name], added[name][FIRST] - added["tiny"][FIRST]) for name in sizes}
+    kept = [alone["small"], (TOGETHER * sizes["small"], added["many"][FIRST] - added["many tiny"][FIRST])]
     return {
         "envoy_bytes": {"no filters": [(1, linear_regression(*zip(*none.items(), strict=True)).intercept)]},
         "worker_bytes": {"no filters": list(none.items())},
-        "v8_bytes": {"tiny module": [(1, fits["tiny"].intercept)]},
-        "vm_bytes": {"tiny module": lines["tiny"]},
-        "module_bytes_per_code_byte": {"ordinary": shared},
+        "v8_bytes": {"tiny modules": [(1, linear_regression(*zip(*tiny, strict=True)).intercept)]},
+        "vm_bytes": {"tiny modules": tiny},
+        "module_bytes_per_code_byte": {"ordinary": kept},
+        "compile_bytes_per_code_byte": {
+            "ordinary": [(size, weight - size * slope(kept)) for size, weight in alone.values()]
+        },
         "touched_bytes_per_byte": {
             "all of 16 MiB": [
-                (PAGES * 65_536 * (count + 1), size - added["tiny"][count]) for count, size in added["touched"].items()
+                (PAGES * PAGE_BYTES * (count + 1), size - added["tiny"][count])
+                for count, size in added["touched"].items()
             ]
         },
         "lua_vm_bytes": {"scripts": [(LUA_SCRIPTS * (count + 1), size) for count, size in added["lua"].items()]},

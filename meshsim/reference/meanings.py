@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshsim.reference.fit import KINDS, LUA_SCRIPTS, PAGES, USUAL
+from meshsim.reference.fit import KINDS, LUA_SCRIPTS, PAGES, TOGETHER, USUAL
 from meshsim.reference.probes import CALLS, CONNECTIONS, FEW, HEADERS, LENGTH, LUA_STEPS, LUA_TIMES, MANY
+from meshsim.reference.rounds import SMALL
 from meshsim.reference.scripts import LUA_CALLS
 from meshsim.reference.specimens import CALLBACKS, COPIED_BYTES, HOST_CALLS
 from meshsim.reference.tasks import ENGINES, TASKS
@@ -39,6 +40,14 @@ _LOADING: Mapping[str, Meaning] = {
         "cores are free. Code out of Go's compiler takes several times as much.",
     ),
     "compile_ns_per_byte.arithmetic": ("ns/byte", "The same for straight arithmetic: the least that code takes."),
+    **{
+        f"compile_ns_per_byte.{size}": (
+            "ns/byte",
+            f"The same span over a tiny module's, by byte, of modules with some {size:,} bytes of ordinary code: the "
+            "compiler is cold when it begins.",
+        )
+        for size in SMALL
+    },
     "clone_ns": (
         "ns",
         "Log time stamps on a worker that makes clones one after the other: the end of a plugin's start to the next "
@@ -47,7 +56,13 @@ _LOADING: Mapping[str, Meaning] = {
     "clone_ns_per_byte": ("ns/byte", "The same span by the module's size."),
     "first_call_ns": (
         "ns",
-        "Log time stamps on a worker: the first call of a callback in a VM, which is empty: V8 makes the way in.",
+        "Log time stamps on a worker: the first call of a callback of its type in a VM, which is empty: V8 makes the "
+        "way in.",
+    ),
+    "written_ns_per_byte": (
+        "ns/byte",
+        "Log time stamps on a worker: the same of a callback that fills new pages of linear memory, by byte; most of "
+        "it is the kernel's.",
     ),
 }
 _CALLS: Mapping[str, Meaning] = {
@@ -63,6 +78,15 @@ _REQUESTS: Mapping[str, Meaning] = {
         "ns",
         f"CPU time per request of a direct response without filters, {FEW} keep-alive connections; request_ns.C has "
         "it for C of them: it depends on how many requests Envoy finds at once.",
+    ),
+    "wake_ns": (
+        "ns",
+        "CPU time per request over how often its worker begins to run for it: in a closed loop (hardly ever), and when "
+        "a request comes each 0.5 ms. The client never sleeps; where it does, waking it is Envoy's work too.",
+    ),
+    "upstream_ns": (
+        "ns",
+        "CPU time per request that goes on to a host, which answers at once, over a direct response, in a closed loop.",
     ),
     "filter_ns": (
         "ns",
@@ -142,14 +166,21 @@ _TASKS: Mapping[str, Meaning] = {
 _MEMORY: Mapping[str, Meaning] = {
     "envoy_bytes": ("bytes", "Resident memory of Envoy at rest without filters, at no workers (extrapolated)."),
     "worker_bytes": ("bytes", "The same by number of workers."),
-    "v8_bytes": ("bytes", "Resident memory with a tiny module over without, at no VMs (extrapolated): V8 itself."),
+    "v8_bytes": ("bytes", "Resident memory with tiny modules over without, at no VMs (extrapolated): V8 itself."),
     "vm_bytes": (
         "bytes",
-        "The same by VM (two and one a worker), with the one or two pages of linear memory that such a guest touches.",
+        f"The same by VM (two and one a worker, of one module and of {TOGETHER}), with the one or two pages of linear "
+        "memory that such a guest touches.",
     ),
     "module_bytes_per_code_byte": (
         "bytes/byte",
-        "Resident memory with one worker by the module's size: what V8 keeps of a module once a process.",
+        f"Resident memory of {TOGETHER} modules of one size over one, with one worker, by byte: what V8 keeps of each, "
+        "once a process.",
+    ),
+    "compile_bytes_per_code_byte": (
+        "bytes/byte",
+        "Resident memory with one worker by the module's size, less what V8 keeps: compiling needs it, and the heap "
+        "has it free for the next module.",
     ),
     "touched_bytes_per_byte": (
         "bytes/byte",

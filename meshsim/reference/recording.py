@@ -1,21 +1,26 @@
-"""What filters do for one request, as the simulator runs and records them: the counts that costs are made of."""
+"""What modules do at their start and for a request, as the simulator runs them: the counts that costs are made of."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from meshsim.abi.events import Crossing, Direction
 from meshsim.abi.signatures import ALLOCATORS
-from meshsim.cost import Work
+from meshsim.cost import Start, Work
 from meshsim.envoy.proxy import Envoy
-from meshsim.reference.chains import Filter, bootstrap
+from meshsim.reference.chains import Filter, bootstrap, wasm
+from meshsim.wasm import parse_module
+
+#: What a kernel gives a process at once, in bytes.
+_PAGE_BYTES = 4096
 
 
 def work_of(filters: Sequence[Filter]) -> Work:
     """Send a chain of Wasm filters two requests, and count what they do for the second."""
-    envoy = Envoy.from_yaml(json.dumps(bootstrap({"all": filters}), indent=1))
+    envoy = _started(filters)
     envoy.get("/")
     place, fuel = len(envoy.recorder.events), _fuel(envoy)
     envoy.get("/")
@@ -31,6 +36,31 @@ def work_of(filters: Sequence[Filter]) -> Work:
         copied_bytes=sum(content.size for each in copied for content in each.contents),
         fuel=_fuel(envoy) - fuel,
     )
+
+
+def start_of(module: Path) -> Start:
+    """Load a module, and count what it does in the VM of the worker."""
+    envoy = _started([wasm(module)])
+    worker = envoy.process.vms[-1].wasm.vm
+    entries = envoy.recorder.events
+    crossings = [
+        entry.event for entry in entries if isinstance(entry.event, Crossing) and entry.track == entries[-1].track
+    ]
+    calls = [each for each in crossings if each.direction is Direction.HOST_CALLS_VM]
+    results = {each.function: len(each.values) for each in crossings if each.direction is Direction.VM_RETURNS}
+    memory, data_bytes = worker.memory, parse_module(module.read_bytes()).data_bytes
+    pages = (memory.read(at, _PAGE_BYTES) or b"" for at in range(0, memory.size, _PAGE_BYTES))
+    return Start(
+        callbacks=len({(len(each.values), results.get(each.function, 0)) for each in calls}),
+        data_bytes=data_bytes,
+        written_bytes=max(0, sum(_PAGE_BYTES for page in pages if any(page)) - data_bytes),
+        host_calls=sum(each.direction is Direction.VM_CALLS_HOST for each in crossings),
+        fuel=worker.fuel_used,
+    )
+
+
+def _started(filters: Sequence[Filter]) -> Envoy:
+    return Envoy.from_yaml(json.dumps(bootstrap({"all": filters}), indent=1))
 
 
 def _fuel(envoy: Envoy) -> int:

@@ -28,6 +28,8 @@ from meshsim.reference.probes import Probe
 SLOT_S = 0.01
 #: Seconds until a chain's caches are warm, and until a process at rest has all its memory.
 WARM_UP_S, SETTLE_S = 0.05, 0.3
+#: Bytes of code in small modules, whose compiling takes more for each byte; :data:`ALIKE` modules of each.
+SMALL, ALIKE = (1_500, 5_000, 12_000), 3
 #: What the logs of a start are written with: time in microseconds, thread, text.
 LOG = ("--component-log-level", "wasm:trace", "--log-format", "@@%E%f|%t|%v")
 _LINE = re.compile(r"@@(\d+)\|(\d+)\|(.*)")

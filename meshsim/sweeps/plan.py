@@ -80,9 +80,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.replications < 1:
-            raise ConfigError(f"{self.replications} replications", remedy="at least 1")
+            raise ConfigError(f"{self.replications} replications", remedy="ask for 1 or more")
         if not self.points or len(set(map(_canonical, self.points))) < len(self.points):
-            raise ConfigError("the same changes are there twice" if self.points else "a sweep of nothing")
+            what = "the same changes are there twice" if self.points else "a sweep of nothing"
+            raise ConfigError(what, remedy="give each path values that differ")
         if "seed" in self.paths:
             raise ConfigError("a seed is not varied: it would change chance alone", "seed", "ask for replications")
         seeds = [_checked(self.sources, point) for point in self.points]
@@ -143,7 +144,7 @@ def paired(vary: Mapping[str, Sequence[Any]]) -> list[Point]:
     lengths = {path: len(values) for path, values in vary.items()}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{path} has {length}" for path, length in lengths.items())
-        raise ConfigError(f"values that go in pairs must be as many: {counts}")
+        raise ConfigError(f"values that go in pairs must be as many: {counts}", "--paired", "give each as many values")
     return [tuple(zip(vary, values, strict=True)) for values in zip(*vary.values(), strict=True)]
 
 

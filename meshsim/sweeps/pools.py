@@ -10,11 +10,12 @@ import multiprocessing as mp
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
 from itertools import islice
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
@@ -24,14 +25,15 @@ from meshsim.sweeps.cell import Job, Row, carry_out
 from meshsim.sweeps.plan import Cell
 
 Finished = tuple[Cell, Row]
-Pool = Callable[[Sources, Sequence[Cell]], Iterator[Finished]]
-"""Carries out some cells of a scenario, and gives each with what came of it."""
+Runs = Generator[Finished, None, None]
+Pool = Callable[[Sources, Sequence[Cell]], Runs]
+"""Carries out some cells of a scenario, and gives each with what came of it; closed, it leaves the others alone."""
 
 #: Runs that are handed out ahead, for each process: enough that none waits, few enough that a stop loses little.
 _AHEAD = 2
 
 
-def here(sources: Sources, cells: Sequence[Cell]) -> Iterator[Finished]:
+def here(sources: Sources, cells: Sequence[Cell]) -> Runs:
     """Carry cells out in this process, one after the other."""
     for cell in cells:
         yield cell, carry_out(Job(sources, cell))
@@ -40,11 +42,15 @@ def here(sources: Sources, cells: Sequence[Cell]) -> Iterator[Finished]:
 def processes(count: int) -> Pool:
     """Carry cells out in so many processes of this machine."""
 
-    def pool(sources: Sources, cells: Sequence[Cell]) -> Iterator[Finished]:
-        packed = sources.packed()
-        with ProcessPoolExecutor(count, mp_context=mp.get_context("spawn"), initializer=_begin) as executor:
+    def pool(sources: Sources, cells: Sequence[Cell]) -> Runs:
+        packed, context = sources.packed(), mp.get_context("spawn")
+        told, tell = context.Pipe(duplex=False)
+        with told, tell, ProcessPoolExecutor(count, context, _begin, (told,)) as executor:
             try:
                 yield from _windowed(cells, count * _AHEAD, lambda cell: executor.submit(carry_out, Job(packed, cell)))
+            except (KeyboardInterrupt, GeneratorExit):
+                tell.close()  # nobody wants the runs that are under way: they may take minutes
+                raise
             except BrokenProcessPool as error:
                 raise MeshsimError(
                     "a process of the sweep died, perhaps for want of memory",
@@ -63,7 +69,7 @@ def dask(address: str, timeout_s: int = 30) -> Pool:
     results are fetched as they come and kept nowhere else.
     """
 
-    def pool(sources: Sources, cells: Sequence[Cell]) -> Iterator[Finished]:
+    def pool(sources: Sources, cells: Sequence[Cell]) -> Runs:
         client = _dask_client(address, timeout_s)
         try:
             yield from _over_dask(client, sources.packed(), cells)
@@ -90,17 +96,15 @@ def _windowed(cells: Iterable[Cell], window: int, submit: _Submit) -> Iterator[F
 # --- processes ---
 
 
-def _begin() -> None:
-    """Begin a process: it ends with its parent, however that ends; the interrupt key is the parent's matter."""
+def _begin(told: Connection) -> None:
+    """Begin a process: it ends when it is told to by the pipe's end; the interrupt key is the parent's matter."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = mp.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(told,), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
-    """Wait for the parent's end; one that was killed cannot tell its children to go."""
-    wait_for([sentinel])
+def _end_with(told: Connection) -> None:
+    """Wait for the end of a pipe that the parent holds; it ends with the parent too, however that ends."""
+    wait_for([told])
     os._exit(1)
 
 

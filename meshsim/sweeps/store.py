@@ -25,7 +25,15 @@ from meshsim.export.files import write_whole
 from meshsim.sweeps.cell import Row
 from meshsim.sweeps.plan import Cell, Plan
 
-_PLAN, _SCENARIO, _CELLS, _WHOLE = "sweep.json", "scenario.yaml", "cells", "sweep.parquet"
+#: The file of all rows.
+ROWS = "sweep.parquet"
+_PLAN, _SCENARIO, _CELLS = "sweep.json", "scenario.yaml", "cells"
+
+
+def kept(folder: Path, plan: Plan) -> set[int]:
+    """Return the numbers of a plan's runs that are in a folder; none where there is no folder."""
+    names = {path.stem for path in (folder / _CELLS).glob("*.parquet")}
+    return {cell.number for cell in plan.cells if cell.key in names}
 
 
 class Store:
@@ -49,13 +57,14 @@ class Store:
         try:
             (folder / _CELLS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise MeshsimError(f"cannot write: {error.strerror}", str(folder), "name another folder") from error
+            raise MeshsimError(
+                f"cannot write: {error.strerror}", str(folder), "name another folder with --out"
+            ) from error
         self._claim()
 
     def done(self) -> set[int]:
         """Return the numbers of the runs that are there."""
-        kept = {path.stem for path in (self._folder / _CELLS).glob("*.parquet")}
-        return {cell.number for cell in self._plan.cells if cell.key in kept}
+        return kept(self._folder, self._plan)
 
     def keep(self, cell: Cell, row: Row) -> None:
         """Write what a run gave."""
@@ -69,7 +78,7 @@ class Store:
 
     def finish(self, rows: Iterable[Row]) -> None:
         """Write all rows into one file."""
-        write_whole(self._folder / _WHOLE, _packed(list(rows)))
+        write_whole(self._folder / ROWS, _packed(list(rows)))
 
     def _path(self, cell: Cell) -> Path:
         return self._folder / _CELLS / f"{cell.key}.parquet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,10 +130,11 @@ def carry_out_all(plan: Plan, folder: Path, pool: pools.Pool, heard: Heard | Non
     done = store.done()
     left = [cell for cell in plan.cells if cell.number not in done]
     if left:
-        for cell, row in pool(plan.sources, left):
-            store.keep(cell, row)
-            if heard is not None:
-                heard(cell, row)
+        with closing(pool(plan.sources, left)) as runs:  # processes end here, whatever ends the sweep
+            for cell, row in runs:
+                store.keep(cell, row)
+                if heard is not None:
+                    heard(cell, row)
     rows = store.rows()
     store.finish(rows)
     return SweepResult(plan, rows)

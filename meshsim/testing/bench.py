@@ -131,24 +131,34 @@ class WasmFilter:
 
         Parameters
         ----------
-        headers : mapping, or pairs
+        headers : mapping of str to str, or pairs of them
+            Sent in this order, behind ``host``.
         authority : str
             The host, ``example.com`` by default.
         body : str
             Sent in one piece, with its length.
         chunks : sequence of str
             A body in pieces: each is a body callback of its own, 50 ms after the one before.
-        trailers : mapping, or pairs
+        trailers : mapping of str to str, or pairs of them
             Sent behind a body of chunks.
         listener : str
             Name of a listener, where there are several.
         worker : int
             Which worker gets the connection; each in turn by default.
+
+        Raises
+        ------
+        MeshsimError
+            No answer comes, and none can come any more: a filter has paused the request for good.
         """
         pending = self.begin(method, path, **options)
         while not pending.done:
             if not self.envoy.kernel.step():
-                raise MeshsimError("the request has no answer, and nothing is left to happen", f"{method} {path}")
+                raise MeshsimError(
+                    "the request has no answer, and nothing is left to happen",
+                    f"{method} {path}",
+                    "does the filter resume what it pauses? Look at .last.trace",
+                )
         if self._network:
             self.envoy.run(ms=_SETTLE_MS)
         return pending.reply

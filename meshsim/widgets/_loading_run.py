@@ -13,7 +13,7 @@ from meshsim.abi.events import LogLine
 from meshsim.abi.signatures import callbacks, offered
 from meshsim.cost import CostModel
 from meshsim.envoy.config.refusal import ConfigRefused
-from meshsim.envoy.plugins import PluginSpec
+from meshsim.envoy.plugin_spec import PluginSpec
 from meshsim.envoy.proxy import Envoy
 from meshsim.errors import ModuleError
 from meshsim.export.loading import Phase, Step, loading_steps

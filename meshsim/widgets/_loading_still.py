@@ -21,7 +21,7 @@ _MARKS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
 _KINDS_OF_ROWS = {"abi": "imports", "callbacks": "callbacks"}
 
 
-def still_of(loaded: Loaded, view: View) -> Still:
+def still_of(loaded: Loaded, view: View, *, formulas: bool = True) -> Still:
     """Return the still of a run, which says what its view model says."""
     steps = bars_of(loaded)
     title = f"{view['title']}: {view['subtitle']}"
@@ -38,7 +38,7 @@ def still_of(loaded: Loaded, view: View) -> Still:
         ),
         _COLUMNS,
         [_row(step, loaded) for step in steps if step.kind != "background"],
-        list(_notes(view)),
+        list(_notes(view, formulas)),
     )
 
 
@@ -56,11 +56,13 @@ def _row(step: Step, loaded: Loaded) -> tuple[str, ...]:
     return step.track, what, about, took_words(step), str(active), str(created)
 
 
-def _notes(view: View) -> Iterator[str]:
+def _notes(view: View, formulas: bool) -> Iterator[str]:
     if view["refused"]:
         yield f"{_MARKS[False]} {view['refused']['what']}: {view['refused']['why']}"
-    else:
+    elif formulas:
         yield from (f"{row['words']}: {row['formula']} = {row['filled']}" for row in view["formula"])
+    else:
+        yield from (f"{row['words']}: {row['counted']['text']}" for row in view["formula"])
     for number, vm in enumerate(view["vms"]):
         for kind, words in _KINDS_OF_ROWS.items():
             rows = view["about"][f"{kind}:{number}"].get("rows", ())

@@ -28,6 +28,7 @@ _MEMORY = {
     "V8": ("V8, once a process", "sky"),
     "VMs": ("a VM for each thread and filter", "blue"),
     "module code": ("compiled code, once a process", "vermillion"),
+    "compiling": ("what compiling the largest module left free", "orange"),
     "linear memory": ("linear memory that guests have written", "green"),
 }
 _CPU = {

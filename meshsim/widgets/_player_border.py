@@ -13,7 +13,7 @@ from meshsim.abi.constants import HeaderMapType, Status
 from meshsim.abi.events import Content, Crossing, Direction, LogLine
 from meshsim.abi.signatures import ALLOCATORS
 from meshsim.envoy.headers import Pair
-from meshsim.widgets._player_journey import HOST, MAIN, TRAP, Page, Step, Way
+from meshsim.widgets._player_journey import MAIN, TRAP, Page, Step, Way
 from meshsim.widgets._player_text import arguments, results
 
 Pairs = tuple[Pair, ...]
@@ -38,7 +38,7 @@ class Border:
     def take_log(self, time_ns: int, track: str, line: LogLine) -> None:
         """Take a line that a module wrote, or Envoy about it."""
         inside = self._open.get(track)
-        place = inside[0].step.target if line.guest and inside else HOST
+        place = inside[0].step.target if line.guest and inside else self._page.host
         text = line.text.partition(": ")[2] or line.text if line.guest else line.text
         self._page.step(time_ns, "log" if line.guest else "envoy", place, place, text, fields=[["level", line.level]])
 
@@ -49,12 +49,12 @@ class Border:
             self._come_back(time_ns, track, stack, crossing)
             return
         if crossing.direction is Direction.VM_CALLS_HOST:
-            kind, source, target = "hostcall", stack[0].step.target if stack else HOST, HOST
+            kind, source, target = "hostcall", stack[0].step.target if stack else self._page.host, self._page.host
         elif crossing.function in ALLOCATORS and stack:
-            kind, source, target = "memory", HOST, stack[0].step.target
+            kind, source, target = "memory", self._page.host, stack[0].step.target
         else:
             _trapped(stack)
-            kind, source, target = "callback", HOST, self._module(crossing.plugin)
+            kind, source, target = "callback", self._page.host, self._module(crossing.plugin)
         step = self._page.step(time_ns, kind, source, target, crossing.function, fields=arguments(crossing))
         step.lines = self._line(track, crossing)
         stack.append(_Open(step, crossing.values, crossing.contents))
@@ -69,7 +69,7 @@ class Border:
         plugins = self._page.journey.plugins
         if plugin and plugin not in plugins:
             plugins.append(plugin)
-        return plugin or HOST
+        return plugin or self._page.host
 
     def _line(self, track: str, crossing: Crossing) -> tuple[int, ...]:
         """Keep a line of a worker's trace."""
@@ -88,7 +88,7 @@ class Border:
         call = stack.pop()
         step, answer = call.step, describe.result(crossing.function, crossing.values).replace("void", "")
         if step.kind == "callback":
-            self._page.step(time_ns, "return", step.target, HOST, step.text, answer=answer).lines = line
+            self._page.step(time_ns, "return", step.target, self._page.host, step.text, answer=answer).lines = line
             return
         step.answer, step.gave, step.lines = answer, results(step.text, crossing.contents), step.lines + line
         if answer == Status.OK.name:
@@ -97,7 +97,7 @@ class Border:
     def _do(self, call: _Open) -> None:
         """Show what a host call that went well has done to the message."""
         page, step = self._page, call.step
-        page.replying = page.replying or step.text == _REPLY
+        page.stand.replying = page.stand.replying or step.text == _REPLY
         edit = _EDITS.get(step.text)
         way = _WAYS.get(int(call.values[0])) if edit else None
         message = page.now[way] if way else None

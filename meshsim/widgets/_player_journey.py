@@ -44,6 +44,10 @@ class Step:
         The filter that holds the request or the response then.
     lines : tuple of int
         Which lines of the request's trace it stands for: the call's, and the return's.
+    host : str
+        The lifeline of the proxy that has the request then.
+    about : list
+        Facts of the whole call that the step begins or ends, by name.
     """
 
     time_ns: int
@@ -59,6 +63,8 @@ class Step:
     visit: int = -1
     paused: str = ""
     lines: tuple[int, ...] = ()
+    host: str = ""
+    about: Fields = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -99,20 +105,66 @@ class Journey:
         return f"{self.request.method} {self.request.path}"
 
 
-class Page:
-    """A journey that is being written, and how things stand: the messages, who holds them, which filter is visited."""
+@dataclass(slots=True)
+class Stand:
+    """How things stand at one proxy.
 
-    def __init__(self, request: Request) -> None:
-        self.journey = Journey(request, lifelines=[CLIENT, HOST])
+    Attributes
+    ----------
+    host : str
+        Its lifeline.
+    now : dict
+        The messages.
+    held_by : dict
+        The filters that hold one.
+    visiting : list of int
+        Visits that are under way, one inside the other.
+    replying : bool
+        Whether a module has answered the request itself: then it does not hold it, whatever it says.
+    """
+
+    host: str = HOST
+    now: dict[Way, Message | None] = field(default_factory=lambda: {"request": None, "response": None})
+    held_by: dict[Way, str] = field(default_factory=dict)
+    visiting: list[int] = field(default_factory=list)
+    replying: bool = False
+
+
+class Page:
+    """A journey that is being written, and how things stand where it is."""
+
+    def __init__(self, journey: Journey) -> None:
+        self.journey = journey
         self.start_ns = 0
-        self.now: dict[Way, Message | None] = {"request": None, "response": None}
-        #: The filters that hold a message.
-        self.held_by: dict[Way, str] = {}
-        #: Visits that are under way, one inside the other.
-        self.visiting: list[int] = []
-        #: Whether a module has answered the request itself: then it does not hold it, whatever it says.
-        self.replying = False
+        self.stand = Stand()
+        #: Where else things stand some way.
+        self.stands: list[Stand] = []
         self._numbers: dict[Message, int] = {}
+
+    @property
+    def holder(self) -> Stand:
+        """Where the request is held; where it is, when it is held nowhere."""
+        return next((stand for stand in (self.stand, *self.stands) if stand.held_by), self.stand)
+
+    @property
+    def host(self) -> str:
+        """The lifeline of the proxy that has the request."""
+        return self.stand.host
+
+    @property
+    def now(self) -> dict[Way, Message | None]:
+        """The messages there."""
+        return self.stand.now
+
+    @property
+    def held_by(self) -> dict[Way, str]:
+        """The filters that hold one."""
+        return self.stand.held_by
+
+    @property
+    def visiting(self) -> list[int]:
+        """Visits that are under way, one inside the other."""
+        return self.stand.visiting
 
     def step(self, time_ns: int, kind: str, source: str, target: str, text: str, **more: Any) -> Step:
         """Write a step."""
@@ -125,7 +177,8 @@ class Page:
             request=self.shown("request"),
             response=self.shown("response"),
             visit=self.visiting[-1] if self.visiting else -1,
-            paused=" and ".join(dict.fromkeys(self.held_by.values())),
+            paused=" and ".join(dict.fromkeys(self.holder.held_by.values())),
+            host=self.holder.host,
             **more,
         )
         self.journey.steps.append(step)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 from meshsim.figures.svg import MONO_WIDTH, element, picture
-from meshsim.widgets._player_journey import HOST, Journey, Step
+from meshsim.widgets._player_journey import Journey, Step
 
 WIDTH = 960.0
-_TIME, _LANES, _ROW, _TOP = 62.0, 400.0, 23.0, 62.0
+_TIME, _LANES, _ROW, _TOP, _LEVEL = 62.0, 400.0, 23.0, 62.0, 26.0
+_DIGIT = 7.0
 _MONO_PX = 11.5
 #: Kinds of steps whose text is a function's name.
 CALLS = frozenset({"callback", "return", "hostcall", "memory"})
@@ -30,32 +32,55 @@ _DASHES = {"return": "5 3", "memory": "2 3"}
 def picture_of(journey: Journey, steps: Sequence[Step]) -> str:
     """Draw steps of a request, a row each."""
     width = min(78.0, _LANES / len(journey.lifelines))
-    places = {name: _TIME + width * (i + 0.5) for i, name in enumerate(journey.lifelines)}
-    words_at = _TIME + width * len(places) + 10
-    bottom = _TOP + _ROW * len(steps) + 8
+    times_at = max(_TIME, 14 + _DIGIT * max((len(_time_of(step)) for step in steps), default=0))
+    places = {name: times_at + width * (i + 0.5) for i, name in enumerate(journey.lifelines)}
+    words_at = times_at + width * len(places) + 10
+    levels = _levels(journey.lifelines, width)
+    top = _TOP + _LEVEL * (levels - 2)
+    bottom = top + _ROW * len(steps) + 8
     return picture(
         WIDTH,
         bottom,
         f"{journey.title}, step by step",
         f"Arrows between {', '.join(journey.lifelines)}, from top to bottom, with what each says.",
-        *(part for i, (name, x) in enumerate(places.items()) for part in _lifeline(i, name, x, bottom)),
-        *(part for row, step in enumerate(steps) for part in _row(step, places, words_at, _TOP + _ROW * (row + 0.5))),
+        *(part for i, (name, x) in enumerate(places.items()) for part in _lifeline(i % levels, name, x, bottom)),
+        *(
+            part
+            for row, step in enumerate(steps)
+            for part in _row(step, places, times_at, words_at, top + _ROW * (row + 0.5))
+        ),
     )
 
 
-def _lifeline(i: int, name: str, x: float, bottom: float) -> Iterator[str]:
-    """Draw who takes part; names stand in two rows, so that they have room."""
-    width, top = len(name) * 7.2 + 16, 3.0 + 26 * (i % 2)
+def _levels(names: Sequence[str], width: float) -> int:
+    """Return in how many rows names stand so that each has room: at least two."""
+    return max(2, ceil(max(map(_name_width, names)) / width))
+
+
+def _name_width(name: str) -> float:
+    return len(name) * 7.2 + 16
+
+
+def _lifeline(level: int, name: str, at: float, bottom: float) -> Iterator[str]:
+    """Draw who takes part; a name that would stand beyond the left edge stands at it."""
+    width, top, x = _name_width(name), 3.0 + _LEVEL * level, at
+    at = max(at, width / 2 + 2)
     yield element("line", x1=x, x2=x, y1=top + 22, y2=bottom - 4, class_="life")
-    yield element("rect", x=x - width / 2, y=top, width=width, height=22.0, rx=5.0, class_="lane", stroke="var(--line)")
-    yield element("text", text=name, x=x, y=top + 15.5, text_anchor="middle", class_="strong")
+    yield element(
+        "rect", x=at - width / 2, y=top, width=width, height=22.0, rx=5.0, class_="lane", stroke="var(--line)"
+    )
+    yield element("text", text=name, x=at, y=top + 15.5, text_anchor="middle", class_="strong")
 
 
-def _row(step: Step, places: dict[str, float], words_at: float, y: float) -> Iterator[str]:
+def _time_of(step: Step) -> str:
+    return f"{step.time_ns / 1000:,.2f}"
+
+
+def _row(step: Step, places: dict[str, float], times_at: float, words_at: float, y: float) -> Iterator[str]:
     colour = f"var(--{_COLOURS[step.kind]})"
-    yield element("text", text=f"{step.time_ns / 1000:,.2f}", x=_TIME - 12, y=y + 4, text_anchor="end", class_="soft")
+    yield element("text", text=_time_of(step), x=times_at - 12, y=y + 4, text_anchor="end", class_="soft")
     if step.paused:
-        yield element("rect", x=places[HOST] - 4, y=y - _ROW / 2, width=8.0, height=_ROW, fill="var(--orange)")
+        yield element("rect", x=places[step.host] - 4, y=y - _ROW / 2, width=8.0, height=_ROW, fill="var(--orange)")
     start, end = places[step.source], places[step.target]
     if start == end:
         sign = _SIGNS.get(step.kind, "\N{BLACK CIRCLE}")

@@ -16,7 +16,7 @@ from meshsim.envoy.witness import Answered, Sent
 from meshsim.errors import MeshsimError
 from meshsim.sim import Entry, Level, Note
 from meshsim.widgets._player_border import Border
-from meshsim.widgets._player_journey import Journey, Page
+from meshsim.widgets._player_journey import CLIENT, HOST, Journey, Page
 from meshsim.widgets._player_streams import Streams
 
 
@@ -55,7 +55,7 @@ def journey_of(envoy: Envoy, number: int) -> Journey:
             f"there is no request {number}: {len(requests)} were sent one by one",
             remedy="send one with envoy.get() or envoy.send(); requests of envoy.drive() are not kept",
         )
-    page = Page(requests[number])
+    page = Page(Journey(requests[number], lifelines=[CLIENT, HOST]))
     streams, border = Streams(page), Border(page)
     for item in _window(envoy, number):
         match item:

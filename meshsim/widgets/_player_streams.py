@@ -18,23 +18,23 @@ from meshsim.envoy.witness import (
     Returned,
     Sent,
 )
-from meshsim.widgets._player_journey import CLIENT, HOST, Page, Visit, Way
+from meshsim.widgets._player_journey import CLIENT, Page, Visit, Way
 from meshsim.widgets._player_text import Fields, text_of
 
 #: Filters of Envoy's own that have nothing to show beyond what goes upstream.
-_PLUMBING = frozenset({"router", "wasm access log"})
+PLUMBING = frozenset({"router", "wasm access log"})
 
 
 class Streams:
     """Takes notes.
 
-    The first stream that is opened is the request's. Streams that are opened later are those of upstreams that are
-    listeners of the same Envoy: of them only the answer is told.
+    The first stream that is opened is the request's, unless its number is given. Streams that are opened later are
+    those of upstreams that are listeners of the same Envoy: of them only the answer is told.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, stream: int = -1) -> None:
         self._page = page
-        self._main = -1
+        self._main = stream
         self._upstreams: dict[int, str] = {}
         self._held: dict[Way, int] = {}
 
@@ -66,7 +66,7 @@ class Streams:
             page.start_ns = time_ns
             page.now["request"] = _as_sent(sent.request)
             headers = [list(header) for header in sent.request.headers]
-            page.step(time_ns, "wire", CLIENT, HOST, page.journey.title, fields=headers)
+            page.step(time_ns, "wire", CLIENT, page.host, page.journey.title, fields=headers)
 
     def _answered(self, time_ns: int, answered: Answered) -> None:
         page, response = self._page, answered.response
@@ -74,7 +74,7 @@ class Streams:
         journey.status, journey.error, journey.took_ns = response.status, response.error or "", time_ns - page.start_ns
         page.held_by.clear()
         headers = [list(header) for header in response.headers]
-        page.step(time_ns, "wire", HOST, CLIENT, response.error or str(response.status), fields=headers)
+        page.step(time_ns, "wire", page.host, CLIENT, response.error or str(response.status), fields=headers)
 
     # -- filters ---
 
@@ -94,20 +94,28 @@ class Streams:
         if page.held_by.get(way, given.filter) != given.filter:
             self._let_go(time_ns, way)
         page.now[way] = given.message
-        if given.filter not in _PLUMBING:
+        if given.filter not in PLUMBING:
             page.journey.visits.append(Visit(given.filter, given.piece, page.number(given.message)))
             page.visiting.append(len(page.journey.visits) - 1)
 
     def _left(self, time_ns: int, left: Left) -> None:
         page, way = self._page, _way(left.piece)
         page.now[way] = left.message
-        if left.filter in _PLUMBING:
+        if left.filter in PLUMBING:
             return
         number = page.visiting.pop()
         visit = page.journey.visits[number]
         visit.after, visit.action = page.number(left.message), left.action.name
         if left.filter not in page.journey.plugins:
-            page.step(time_ns, "filter", HOST, HOST, left.filter, fields=[["piece", left.piece]], answer=visit.action)
+            page.step(
+                time_ns,
+                "filter",
+                page.host,
+                page.host,
+                left.filter,
+                fields=[["piece", left.piece]],
+                answer=visit.action,
+            )
         if left.action:
             self._hold(time_ns, way, left, number)
         elif way in page.held_by:
@@ -116,10 +124,10 @@ class Streams:
     def _hold(self, time_ns: int, way: Way, left: Left, visit: int) -> None:
         """Take note that a filter holds a message; one that has answered itself only waits for the answer to leave."""
         page = self._page
-        answered = way == "request" and (page.replying or page.now["response"] is not None)
+        answered = way == "request" and (page.stand.replying or page.now["response"] is not None)
         if page.held_by.get(way) != left.filter and not answered:
             page.held_by[way], self._held[way] = left.filter, visit
-            page.step(time_ns, "pause", HOST, HOST, f"{left.filter} holds the {way}", answer=left.action.name)
+            page.step(time_ns, "pause", page.host, page.host, f"{left.filter} holds the {way}", answer=left.action.name)
 
     def _let_go(self, time_ns: int, way: Way) -> None:
         """Take note that a message goes on; what the filter did while it held it is its doing too."""
@@ -127,7 +135,7 @@ class Streams:
         filter_, message = page.held_by.pop(way), page.now[way]
         if way in self._held and message is not None:
             page.journey.visits[self._held.pop(way)].after = page.number(message)
-        page.step(time_ns, "resume", HOST, HOST, f"{filter_} lets the {way} go on")
+        page.step(time_ns, "resume", page.host, page.host, f"{filter_} lets the {way} go on")
 
     def _replied(self, time_ns: int, replied: Replied) -> None:
         page = self._page
@@ -137,7 +145,7 @@ class Streams:
             page.step(time_ns, "envoy", upstream, upstream, f"answers {replied.status}", fields=fields)
         else:
             page.held_by.pop("request", None)
-            page.step(time_ns, "reply", HOST, HOST, f"local reply {replied.status}", fields=fields)
+            page.step(time_ns, "reply", page.host, page.host, f"local reply {replied.status}", fields=fields)
 
     # -- upstreams ---
 
@@ -145,12 +153,12 @@ class Streams:
         self._meet(sent.cluster)
         head = dict(sent.message.headers)
         text = " ".join(text_of(head.get(name, b"")) for name in (b":method", b":path"))
-        self._page.step(time_ns, "wire", HOST, sent.cluster, text, fields=_fields(sent.message.headers))
+        self._page.step(time_ns, "wire", self._page.host, sent.cluster, text, fields=_fields(sent.message.headers))
 
     def _returned(self, time_ns: int, back: Returned) -> None:
         self._meet(back.cluster)
         text = back.failure or str(back.status)
-        self._page.step(time_ns, "wire", back.cluster, HOST, text, fields=_fields(back.head))
+        self._page.step(time_ns, "wire", back.cluster, self._page.host, text, fields=_fields(back.head))
 
     def _meet(self, cluster: str) -> None:
         clusters = self._page.journey.clusters

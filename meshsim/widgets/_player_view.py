@@ -17,12 +17,12 @@ from meshsim.widgets._still import Still
 View = dict[str, Any]
 
 #: Steps that the still leaves out when there are many: memory, and calls that say nothing on the message.
-_MINOR = frozenset({"proxy_on_context_create", "proxy_on_done", "proxy_on_delete"})
-_STILL_STEPS = 44
+MINOR = frozenset({"proxy_on_context_create", "proxy_on_done", "proxy_on_delete"})
+STILL_STEPS = 44
 
 
 def view_of(
-    journey: Journey, real: Real | None, about_real: str, choices: Sequence[str], profile: str, date: str
+    journey: Journey, real: Real | None, about_real: str, choices: Sequence[tuple[int, str]], profile: str, date: str
 ) -> View:
     """Return all that the player draws.
 
@@ -32,8 +32,8 @@ def view_of(
         What the real Envoy did, once that is known.
     about_real : str
         Why it is not, or what can be done.
-    choices : sequence of str
-        The requests there are to choose from.
+    choices : sequence of (int, str)
+        The requests there are to choose from: number and words.
     profile, date : str
         What virtual times are charged by, and when that was measured.
     """
@@ -53,7 +53,7 @@ def view_of(
         ],
         "meanings": {name: meaning(name) for name in {s.text for s in journey.steps if s.kind in CALLS}},
         "real": _real(real, about_real),
-        "choices": list(choices),
+        "choices": [list(choice) for choice in choices],
         "origins": origins(*used, profile=profile, date=date) + ([_real_origin(real)] if real else []),
     }
 
@@ -82,7 +82,14 @@ def _step(step: Step, places: dict[str, int], real: Real | None) -> View:
         "to": places[step.target],
         "text": step.text,
     }
-    more = {"fields": step.fields, "answer": step.answer, "gave": step.gave, "paused": step.paused}
+    more = {
+        "fields": step.fields,
+        "answer": step.answer,
+        "gave": step.gave,
+        "paused": step.paused,
+        "about": step.about,
+        "host": places.get(step.host, 0) if step.paused else 0,
+    }
     row |= {name: value for name, value in more.items() if value}
     numbers = {"request": step.request, "response": step.response, "visit": step.visit}
     row |= {name: value for name, value in numbers.items() if value >= 0}
@@ -181,6 +188,6 @@ def _changes(journey: Journey, visit: Visit) -> str:
 def shown_steps(steps: Sequence[Step]) -> tuple[list[Step], int]:
     """Choose what a still shows, and say how many steps it leaves out."""
     kept = list(steps)
-    if len(kept) > _STILL_STEPS:
-        kept = [s for s in steps if s.kind != "memory" and s.text not in _MINOR and (s.kind != "return" or s.answer)]
-    return kept[:_STILL_STEPS], len(steps) - len(kept[:_STILL_STEPS])
+    if len(kept) > STILL_STEPS:
+        kept = [s for s in steps if s.kind != "memory" and s.text not in MINOR and (s.kind != "return" or s.answer)]
+    return kept[:STILL_STEPS], len(steps) - len(kept[:STILL_STEPS])

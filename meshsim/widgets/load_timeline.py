@@ -32,6 +32,8 @@ class LoadTimeline(Widget, assets="load_timeline"):
         left out.
     workers : int, optional
         Number of worker threads: that of the Envoy, or 2.
+    formulas : bool, optional
+        Whether the formulas stand under the counted numbers; a lesson that asks for them leaves them out.
 
     Attributes
     ----------
@@ -47,6 +49,8 @@ class LoadTimeline(Widget, assets="load_timeline"):
         The bar whose details are shown; an index of ``view["bars"]``.
     step : int
         How many bars have happened, for going through them one by one.
+    formulas : bool
+        Whether the formulas are shown.
 
     Raises
     ------
@@ -69,14 +73,18 @@ class LoadTimeline(Widget, assets="load_timeline"):
     fault = traitlets.Enum(tuple(FAULTS), "none").tag(sync=True)
     selected = traitlets.Int(0, min=0).tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)
+    formulas = traitlets.Bool(True).tag(sync=True)
     limits: Any = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, envoy: Envoy | str | Path | None = None, *, workers: int | None = None) -> None:
+    def __init__(
+        self, envoy: Envoy | str | Path | None = None, *, workers: int | None = None, formulas: bool = True
+    ) -> None:
         self._setup = _setup_of(envoy, workers)
         self._loaded: Loaded = load(self._setup)
         super().__init__(
             workers=self._setup.workers,
             plugins=self._setup.plugins,
+            formulas=formulas,
             limits={
                 "workers": max(MOST_WORKERS, self._setup.workers),
                 "plugins": max(MOST_PLUGINS, self._setup.plugins),
@@ -136,7 +144,7 @@ class LoadTimeline(Widget, assets="load_timeline"):
 
     def still(self) -> Still:
         """Return the picture and the table."""
-        return still_of(self._loaded, self.view)
+        return still_of(self._loaded, self.view, formulas=self.formulas)
 
 
 def _setup_of(envoy: Envoy | str | Path | None, workers: int | None) -> Setup:

@@ -1,44 +1,57 @@
-"""One request through the filters and back, to be played, stepped and scrubbed."""
+"""One request through the filters and back, or through a mesh, to be played, stepped and scrubbed."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
+from typing import Protocol
 
 import traitlets
 
 from meshsim.envoy.proxy import Envoy
-from meshsim.envoy.requests import Request, load_requests
-from meshsim.errors import MeshsimError, ReferenceUnavailable
-from meshsim.figures.provenance import Origin
-from meshsim.widgets._base import Widget
+from meshsim.envoy.requests import Request
+from meshsim.errors import MeshsimError
+from meshsim.mesh.result import Result
+from meshsim.mesh.rows import HopRow, Hops
+from meshsim.widgets._base import View, Widget
+from meshsim.widgets._mesh_view import RunRequests
 from meshsim.widgets._player_journey import Journey
-from meshsim.widgets._player_real import Real, hold_against, recorded, run_here
-from meshsim.widgets._player_steps import journey_of, requests_of
-from meshsim.widgets._player_view import still_of, view_of
+from meshsim.widgets._player_sent import SentRequests
 from meshsim.widgets._still import Still
 
-#: What the player shows when it is given nothing: a callout, a pause, two kinds of local replies.
-_SCENARIO = "one_request"
-_UNASKED = "Not asked yet."
 _SPEEDS = (0.5, 1.0, 2.0, 4.0)
 
 
+class _Requests(Protocol):
+    """Where the requests come from."""
+
+    first: int
+    recording: Path | None
+
+    def missing(self, number: int) -> str: ...
+    def journey(self, number: int) -> Journey: ...
+    def ask(self, number: int, journey: Journey, *, live: bool) -> tuple[str, str]: ...
+    def view(self, number: int, journey: Journey) -> View: ...
+    def still(self, number: int, journey: Journey) -> Still: ...
+
+
 class RequestPlayer(Widget, assets="request_player"):
-    """A sequence diagram of one request: client, host, modules, upstreams, with every callback and host call.
+    """A sequence diagram of one request: client, hosts, modules, upstreams, with every callback and host call.
 
     Parameters
     ----------
-    envoy : Envoy, optional
-        A simulated Envoy at level ``abi``, which was sent requests one by one. Without one, a bundled scenario is run:
-        a filter that asks another service before it lets a request pass.
-    request : Request, optional
-        Sent first; else the last request that was sent is shown.
+    run : Envoy or Result, optional
+        A simulated Envoy at level ``abi``, which was sent requests one by one; or what a run of a mesh left, at level
+        ``abi`` or ``requests`` (hops only). Without one, a bundled scenario is run: a filter that asks another service
+        before it lets a request pass.
+    request : Request, int, Hops or HopRow, optional
+        Of an Envoy, a :class:`~meshsim.Request` that is sent first; else the last one that was sent is shown. Of a
+        mesh, the number of a request, or what ``result.find(...)`` gives, of which the slowest is shown; else the
+        slowest of all.
 
     Attributes
     ----------
     request : int
-        Which of the requests that were sent is shown, counted from 0.
+        Which request is shown: of an Envoy, of those that were sent, counted from 0; of a mesh, its number in the rows.
     step : int
         The step that is looked at, counted from 0.
     playing : bool
@@ -50,7 +63,7 @@ class RequestPlayer(Widget, assets="request_player"):
     Raises
     ------
     MeshsimError
-        The Envoy keeps no calls, or was sent no request.
+        The Envoy keeps no calls or was sent no request; the run kept no rows, or has no such request.
 
     Examples
     --------
@@ -60,6 +73,16 @@ class RequestPlayer(Widget, assets="request_player"):
     >>> player.step = 20
     >>> player.view["steps"][20]["text"]
     'env.proxy_add_header_map_value'
+
+    Of a mesh:
+
+    >>> from meshsim.mesh import Call, Mesh, OpenLoop, Service, Topology
+    >>> from meshsim.sim import Level
+    >>> shop = Mesh(Topology([Service("shop", script=(Call("cart"),)), Service("cart")]))
+    >>> result = shop.run(OpenLoop(100), seconds=0.1, seed=1, level=Level.ABI)
+    >>> player = RequestPlayer(result, request=result.find("rt > 1 and service == 'cart'"))
+    >>> [line["name"] for line in player.view["lifelines"]]
+    ['client', 'shop-0 proxy', 'shop-0 app', 'cart-0 proxy', 'cart-0 app']
     """
 
     request = traitlets.Int(0).tag(sync=True)
@@ -68,22 +91,14 @@ class RequestPlayer(Widget, assets="request_player"):
     speed = traitlets.CaselessStrEnum([f"{speed:g}" for speed in _SPEEDS], "1").tag(sync=True)
     real = traitlets.Enum(["", "wanted", "live", "recorded", "unavailable"], "").tag(sync=True)
 
-    def __init__(self, envoy: Envoy | None = None, *, request: Request | None = None) -> None:
-        self._recording: Path | None = None
-        if envoy is None:
-            envoy, self._recording = _bundled(request)
-        elif request is not None:
-            envoy.send(request)
-        self._envoy = envoy
-        self._sent = requests_of(envoy)
-        self._number = len(self._sent) - 1
+    def __init__(
+        self, run: Envoy | Result | None = None, *, request: Request | int | Hops | HopRow | None = None
+    ) -> None:
+        self._requests = _requests_of(run, request)
         self._journeys: dict[int, Journey] = {}
-        self._found: Real | None = None
-        self._about = _UNASKED
-        journey_of(envoy, self._number)  # a clear error before anything is drawn
         super().__init__()
-        self.request = self._number
-        if self._recording is not None and request is None:
+        self.request = self._requests.first
+        if self._requests.recording is not None and request is None:
             self.ask_real(live=False)
         self._show()
 
@@ -91,7 +106,7 @@ class RequestPlayer(Widget, assets="request_player"):
     def journey(self) -> Journey:
         """The request that is shown, step by step."""
         if self.request not in self._journeys:
-            self._journeys[self.request] = journey_of(self._envoy, self.request)
+            self._journeys[self.request] = self._requests.journey(self.request)
         return self._journeys[self.request]
 
     def ask_real(self, *, live: bool = True) -> str:
@@ -102,28 +117,19 @@ class RequestPlayer(Widget, assets="request_player"):
         live : bool
             Run it here and now, if it is installed here; else take what was recorded, if there is a recording.
         """
-        self._found, self._about = None, _UNASKED
-        try:
-            result, origin, ran = self._result(live)
-        except MeshsimError as error:
-            self._about = f"{error.what}{f' ({error.remedy})' if error.remedy else ''}"
-            self.real = "unavailable"
-        else:
-            self._found = hold_against(self._envoy, self.request, self.journey, result, origin, ran)
-            self.real = "live" if ran else "recorded"
+        self.real, words = self._requests.ask(self.request, self.journey, live=live)
         self._show()
-        return self._found.verdict if self._found else self._about
+        return words
 
     def still(self) -> Still:
         """Return the whole request as a picture and a table."""
-        profile = self._envoy.process.costs.profile
-        notes = [f"{origin.mark} {origin.words(profile.name)}" for origin in (Origin.COUNTED, Origin.PROFILE)]
-        return still_of(self.journey, self._found, notes)
+        return self._requests.still(self.request, self.journey)
 
     @traitlets.observe("request")
     def _other_request(self, change: object) -> None:
-        if not 0 <= self.request < len(self._sent):
-            raise traitlets.TraitError(f"there is no request {self.request}: {len(self._sent)} were sent")
+        problem = self._requests.missing(self.request)
+        if problem:
+            raise traitlets.TraitError(problem)
         self.step, self.playing = 0, False
         if self.real in ("live", "recorded"):
             self.ask_real(live=self.real == "live")
@@ -139,29 +145,19 @@ class RequestPlayer(Widget, assets="request_player"):
     def _within(self, proposal: dict[str, int]) -> int:
         return max(0, min(proposal["value"], len(self.journey.steps) - 1))
 
-    def _result(self, live: bool):  # type: ignore[no-untyped-def]
-        if live:
-            try:
-                return *run_here(self._envoy), True
-            except ReferenceUnavailable:
-                if self._recording is None:
-                    raise
-        if self._recording is None:
-            raise MeshsimError("there is no recorded run")
-        return *recorded(self._recording), False
-
     def _show(self) -> None:
-        profile = self._envoy.process.costs.profile
-        choices = [f"{i + 1}: {request.method} {request.path}" for i, request in enumerate(self._sent)]
-        self.view = view_of(
-            self.journey, self._found, self._about, choices, profile.name, profile.measured.get("date", "")[:10]
+        self.view = self._requests.view(self.request, self.journey)
+
+
+def _requests_of(run: Envoy | Result | None, request: Request | int | Hops | HopRow | None) -> _Requests:
+    if isinstance(run, Result):
+        return RunRequests(run, request)
+    if request is not None and not isinstance(request, Request):
+        raise MeshsimError(
+            "an Envoy is sent a request, and not asked for one by number", remedy="set player.request to that number"
         )
-
-
-def _bundled(request: Request | None) -> tuple[Envoy, Path]:
-    """Run the bundled scenario; its recording is of its own requests."""
-    folder = Path(str(files("meshsim") / "scenarios" / _SCENARIO))
-    envoy = Envoy.from_yaml(folder / "envoy.yaml")
-    for each in [request] if request else load_requests(folder / "requests.json"):
-        envoy.send(each)
-    return envoy, folder / "truth.json"
+    if run is None:
+        return SentRequests.bundled(request)
+    if request is not None:
+        run.send(request)
+    return SentRequests(run)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import wasmtime
 
+from meshsim.abi.code import Code
 from meshsim.abi.constants import AbiVersion
 from meshsim.abi.dialect import VERSIONS, Dialect, stands_in
-from meshsim.abi.proxy_wasm import Code
 from meshsim.errors import ModuleError
 from meshsim.wasm import FuncType, parse_module
 

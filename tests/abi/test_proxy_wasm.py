@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import pytest
-import wasmtime
 
-from meshsim.abi.constants import AbiVersion, BufferType, FailState, LogLevel
+from meshsim.abi.constants import BufferType, FailState, LogLevel
 from meshsim.abi.context import Context, Plugin
-from meshsim.abi.proxy_wasm import Code
-from meshsim.errors import LinkError, ModuleError, NotModelled
-from meshsim.wasm import Engine, Limits, ModuleFacts, parse_module
+from meshsim.errors import NotModelled
+from meshsim.wasm import Engine, Limits
 from tests.abi.conftest import PLUGIN, Body, FakeHost, FakeStream, MakeWasm, module
 
 LIFE = """
@@ -19,26 +17,6 @@ LIFE = """
   (func (export "proxy_on_delete") (param i32))"""
 
 LOG = '(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))'
-
-
-def facts(text: str) -> ModuleFacts:
-    return parse_module(bytes(wasmtime.wat2wasm(text)))
-
-
-@pytest.mark.parametrize("version", AbiVersion)
-def test_the_marker_says_the_version(version: AbiVersion) -> None:
-    assert Code.check_version(facts(module(version=version))) is version
-
-
-def test_the_first_marker_counts() -> None:
-    text = module('(func (export "proxy_abi_version_0_1_0"))', version="0_2_0")
-    assert Code.check_version(facts(text)) is AbiVersion.V0_2_0
-
-
-@pytest.mark.parametrize("text", ["(module)", '(module (func (export "proxy_abi_version_0_3_0")))'])
-def test_a_module_without_a_known_marker_is_refused(text: str) -> None:
-    with pytest.raises(ModuleError, match="Missing or unknown Proxy-Wasm ABI version"):
-        Code.check_version(facts(text))
 
 
 def test_the_life_of_a_root_context(make_wasm: MakeWasm) -> None:
@@ -130,65 +108,6 @@ def test_a_trap_in_the_allocator_fails_the_vm_but_the_callback_goes_on(make_wasm
     ]
 
 
-@pytest.mark.parametrize(
-    ("exports", "called"),
-    [
-        ([("_initialize", ""), ("_start", "")], ["_initialize()"]),
-        ([("_start", "")], ["_start()"]),
-        ([("_initialize", ""), ("main", "(param i32 i32) (result i32)")], ["_initialize()", "main(0, 0)"]),
-        ([("_initialize", ""), ("__main_void", "(result i32)")], ["_initialize()", "__main_void()"]),
-        ([("main", "(param i32 i32) (result i32)")], []),
-        (
-            [("_initialize", ""), ("main", "(param i32 i32) (result i32)"), ("__main_void", "(result i32)")],
-            ["_initialize()", "main(0, 0)"],
-        ),
-    ],
-)
-def test_how_a_module_starts(make_wasm: MakeWasm, exports: list[tuple[str, str]], called: list[str]) -> None:
-    host = FakeHost().traced()
-    functions = [f'(func (export "{n}") {t} {"(i32.const 0)" if "result" in t else ""})' for n, t in exports]
-    make_wasm(module(" ".join(functions)), host)
-    assert [line.removeprefix("[host->vm] ") for line in host.lines() if "->vm" in line] == called
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (
-            '(func (export "proxy_on_log") (param i32) (result i32) (i32.const 0))',
-            "Bad function signature for: proxy_on_log, want: i32 -> void, but the module exports: i32 -> i32",
-        ),
-        (
-            '(func (export "_initialize") (param i32))',
-            "Bad function signature for: _initialize, want: void -> void, but the module exports: i32 -> void",
-        ),
-    ],
-)
-def test_an_export_of_another_type_fails_the_vm(make_wasm: MakeWasm, body: str, words: str) -> None:
-    host = FakeHost()
-    wasm = make_wasm(module(body), host, ready=False)
-    assert not wasm.initialize()
-    assert wasm.fail_state is FailState.UNABLE_TO_INITIALIZE_CODE
-    assert (LogLevel.ERROR, words) in host.reports
-
-
-def test_a_callbacks_name_on_a_global_is_nothing(make_wasm: MakeWasm) -> None:
-    make_wasm(module('(global (export "proxy_on_log") i32 (i32.const 0))'))
-
-
-def test_a_module_without_an_allocator_is_refused(make_wasm: MakeWasm) -> None:
-    host = FakeHost()
-    wasm = make_wasm(module().replace('"malloc"', '"free"'), host, ready=False)
-    assert not wasm.initialize()
-    assert host.reports == [(LogLevel.ERROR, "Wasm VM failed Wasm module is missing malloc function.")]
-
-
-def test_malloc_goes_before_the_abis_own_allocator(make_wasm: MakeWasm) -> None:
-    own = '(func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 512))'
-    assert make_wasm(module(own)).allocate(5) == 4096
-    assert make_wasm(module(own).replace('"malloc"', '"x"')).allocate(5) == 512
-
-
 @pytest.mark.parametrize("start", ["_initialize", "_start"])
 def test_a_starting_module_may_log_but_not_read(make_wasm: MakeWasm, start: str) -> None:
     host = FakeHost()
@@ -269,29 +188,6 @@ def test_the_effective_context_lasts_for_one_entry(make_wasm: MakeWasm) -> None:
 )
 def test_the_prefix_of_log_lines_has_the_parts_that_are_not_empty(plugin: Plugin, root: str, stream: str) -> None:
     assert (plugin.root_log_prefix, plugin.stream_log_prefix) == (root, stream)
-
-
-@pytest.mark.parametrize(
-    ("imports", "words"),
-    [
-        ('(import "env" "proxy_nope" (func))', "missing import: env.proxy_nope"),
-        ('(import "other" "thing" (func))', "missing import: other.thing"),
-        ('(import "env" "g" (global i32))', "missing import: env.g"),
-        (
-            '(import "env" "proxy_get_configuration" (func (param i32 i32) (result i32)))',
-            "missing import: env.proxy_get_c",
-        ),
-        (
-            '(import "env" "proxy_log" (func (param i32 i64) (result i32)))',
-            "import type mismatch: env.proxy_log, want: i32 i64 -> i32, but host exports: i32 i32 i32 -> i32",
-        ),
-    ],
-)
-def test_an_import_that_is_not_offered_is_told_in_envoys_words(make_wasm: MakeWasm, imports: str, words: str) -> None:
-    host = FakeHost()
-    assert not make_wasm(module("", imports), host, ready=False).initialize()
-    assert words in host.reports[0][1]
-    assert issubclass(LinkError, ModuleError)
 
 
 def test_capabilities_hide_callbacks_and_refuse_host_functions(make_wasm: MakeWasm) -> None:

@@ -9,11 +9,13 @@ from typing import Any, cast
 import pytest
 import wasmtime
 
+from meshsim.abi.code import Code
 from meshsim.abi.constants import AbiVersion, FailState, HeaderMapType, HeadersAction, LogLevel
 from meshsim.abi.context import Plugin
-from meshsim.abi.ports import NoStream, VmHost
-from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.ports import NoStream
+from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.shim.drivers import OPEN
+from meshsim.abi.vm_host import VmHost
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.errors import DeadlineExceeded, MeshsimError, ModuleError
 from meshsim.wasm import Engine, Limits

@@ -16,14 +16,16 @@ from typing import Protocol, cast
 
 import wasmtime
 
+from meshsim.abi.code import Code
 from meshsim.abi.codec import PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, HeadersAction, LogLevel, Status
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.events import Event
 from meshsim.abi.metrics import MetricValues
-from meshsim.abi.ports import NoStream, PropertyUnavailable, VmHost
-from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.ports import NoStream, PropertyUnavailable
+from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.shared import SharedData
+from meshsim.abi.vm_host import VmHost
 from meshsim.envoy.batch import BatchFilter, Outcome, Table
 from meshsim.wasm import Engine, FuncType, HostImport, Vm
 from tests.bench import guest

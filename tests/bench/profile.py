@@ -48,7 +48,7 @@ LAYERS = {
 }
 
 #: Functions of other layers that only make records.
-RECORDING = {"ThreadHost.emit", "ThreadHost.report", "_VmHost.log", "_traced.<locals>.host_call"}
+RECORDING = {"ThreadHost.emit", "ThreadHost.report", "VmThread.log", "_traced.<locals>.host_call"}
 
 PACKAGE = f"{Path(ms.__file__).parent}/"
 REPOSITORY = f"{Path(__file__).resolve().parents[2]}/"

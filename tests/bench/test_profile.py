@@ -23,7 +23,7 @@ LIBRARY = ("/usr/lib/python3/json/decoder.py", "JSONDecoder.decode", 30)
         ("sim/kernel.py", "Kernel.run", "stream model"),
         ("sim/record.py", "EventLog.append", "records"),
         ("envoy/stream.py", "Stream.reply", "stream model"),
-        ("envoy/process.py", "ThreadHost.emit", "records"),
+        ("envoy/thread_host.py", "ThreadHost.emit", "records"),
         ("errors.py", "MeshsimError.__init__", None),
     ],
 )

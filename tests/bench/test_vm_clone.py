@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshsim.abi.proxy_wasm import Code
+from meshsim.abi.code import Code
 from meshsim.wasm import Engine
 from tests.bench.vm_clone import MODULES, clone
 

@@ -12,8 +12,10 @@ from statistics import median
 from time import process_time
 from typing import cast
 
-from meshsim.abi.ports import NoStream, VmHost
-from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.code import Code
+from meshsim.abi.ports import NoStream
+from meshsim.abi.proxy_wasm import ProxyWasm
+from meshsim.abi.vm_host import VmHost
 from meshsim.wasm import Engine
 from tests.bench.figures import Outcome, figure
 from tests.bench.filter_alone import Thread

@@ -5,7 +5,7 @@ Each widget is drawn on a page of its own, finer than most screens.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 _WIDTH = 1080
 
 
-def main(folder: str = "docs/images") -> None:
-    """Write a picture for each widget and theme into ``folder``."""
+def main() -> None:
+    """Write a picture for each widget and theme into a folder."""
     from playwright.sync_api import sync_playwright
 
-    target = Path(folder)
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.screenshots", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/images"), help="made if it is not there")
+    target: Path = parser.parse_args().folder
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
@@ -63,4 +65,4 @@ def pictures(browser: Browser, row: Row) -> Iterator[tuple[str, bytes]]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

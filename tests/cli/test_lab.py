@@ -27,6 +27,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(lab, "find_spec", lambda name: name)
     monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
     monkeypatch.setenv("JUPYTER_TOKEN", "")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/elsewhere")
     return started
 
 
@@ -51,6 +52,14 @@ def test_it_listens_on_this_machine_only_and_keeps_its_token_out_of_sight(
     assert not any(token in argument for argument in arguments)
     assert done.json()["url"].startswith("http://127.0.0.1:")
     assert done.json()["url"].endswith(f"/lab/tree/{courseware.FIRST}?token={token}")
+
+
+def test_lab_asks_nobody_about_news(run: Run, started: list[list[str]], tmp_path: Path) -> None:
+    assert run("lab", tmp_path / "course", "--json").status == 0
+    ours, others = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    page = json.loads((Path(ours) / "labconfig" / "page_config.json").read_text())
+    assert page["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
+    assert others == "/elsewhere"
 
 
 def test_what_a_learner_wrote_stays(run: Run, started: list[list[str]], tmp_path: Path) -> None:

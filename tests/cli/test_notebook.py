@@ -41,6 +41,8 @@ def test_a_report_that_has_run(run: Run, queues: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_an_error(run: Run, queues: Path, tmp_path: Path) -> None:
     done = run("notebook", queues, "-o", tmp_path / "nowhere" / "x.ipynb")
     assert (done.status, "no such folder" in done.err) == (2, True)
+    done = run("notebook", queues, "-o", tmp_path)
+    assert (done.status, "is a folder" in done.err) == (2, True)
     queues.write_text(WRONG, encoding="utf-8")
     done = run("notebook", queues, "-o", tmp_path / "x.ipynb")
     assert (done.status, "load.open.rate" in done.err) == (2, True)

@@ -49,6 +49,18 @@ def test_a_wrong_one(run: Run, bootstrap: Path, judge: str, text: str, word: str
     assert all(finding["message"] in done.err for finding in report["findings"])
 
 
+def test_an_envoy_that_does_not_run_is_an_error_in_words(
+    run: Run, bootstrap: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = bootstrap.with_name("envoy")
+    foreign.write_text("no program of this machine")
+    foreign.chmod(0o755)
+    monkeypatch.setenv("MESHSIM_ENVOY", str(foreign))
+    done = run("validate", bootstrap, "--on", "envoy")
+    assert (done.status, done.out) == (2, "")
+    assert f"{foreign} does not run" in done.err
+
+
 def test_where_and_what_to_do(run: Run, bootstrap: Path) -> None:
     bootstrap.write_text("static_resources:\n  listeners:\n  - name: a\n    udp_listener_config: {}\n")
     done = run("validate", bootstrap)
@@ -86,6 +98,12 @@ def test_a_file_or_fields(run: Run) -> None:
     done = run("validate")
     assert done.status == 2
     assert "--fields" in done.err
+
+
+def test_a_bundled_scenario_goes_by_its_name(run: Run) -> None:
+    done = run("validate", "normal")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.endswith("normal.yaml: the simulator can run it\n")
 
 
 def test_a_scenario_is_told_from_a_bootstrap(run: Run, tmp_path: Path) -> None:

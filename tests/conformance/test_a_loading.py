@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from meshsim.abi.code import Code
 from meshsim.abi.constants import AbiVersion, Status
-from meshsim.abi.proxy_wasm import Code
 from meshsim.envoy.buffer import BodyBuffer, ReadOnlyBuffer
 from meshsim.envoy.loader import parse_bootstrap
 from meshsim.envoy.proxy import Envoy

@@ -11,7 +11,7 @@ from meshsim.abi.shared import SharedData
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.config.wasm import Wasm
 from meshsim.envoy.loader import parse_bootstrap
-from meshsim.envoy.plugins import PluginSpec
+from meshsim.envoy.plugin_spec import PluginSpec
 from meshsim.envoy.proxy import Envoy
 from meshsim.testing import WasmFilter, WasmFilterFactory
 from meshsim.testing.bootstrap import Setup

@@ -15,7 +15,8 @@ from meshsim.envoy.answers import Answer
 from meshsim.envoy.config.core import HttpUri, RemoteDataSource
 from meshsim.envoy.config.wasm import PluginConfig, VmConfig
 from meshsim.envoy.loader import parse_bootstrap
-from meshsim.envoy.plugins import PluginRefused, PluginSpec
+from meshsim.envoy.plugin_spec import PluginSpec
+from meshsim.envoy.plugins import PluginRefused
 from meshsim.envoy.proxy import Envoy
 from meshsim.envoy.scripted import ScriptedUpstream
 from meshsim.errors import ConfigError

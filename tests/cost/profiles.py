@@ -9,9 +9,12 @@ VALUES = {
     "v8_start_ns": 1_000.0,
     "isolate_ns": 100.0,
     "compile_ns_per_byte": 2.0,
+    "compile_ns_per_byte.100": 6.0,
+    "compile_ns_per_byte.200": 4.0,
     "clone_ns": 70.0,
     "clone_ns_per_byte": 0.5,
     "first_call_ns": 30.0,
+    "written_ns_per_byte": 0.125,
     "request_ns": 60.0,
     "request_ns.1": 400.0,
     "request_ns.16": 80.0,
@@ -43,6 +46,7 @@ VALUES = {
     "v8_bytes": 12e6,
     "vm_bytes": 1e6,
     "module_bytes_per_code_byte": 16.0,
+    "compile_bytes_per_code_byte": 4.0,
     "touched_bytes_per_byte": 1.0,
 }
 

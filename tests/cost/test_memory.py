@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meshsim.cost import Module, memory_parts, rollout, total
@@ -15,7 +17,7 @@ def values(modules: list[Module], workers: int) -> dict[str, float]:
 
 def test_without_modules_there_is_no_v8() -> None:
     assert values([], 4) == {
-        "Envoy": 60e6, "workers": 4e5, "V8": 0, "VMs": 0, "module code": 0, "linear memory": 0
+        "Envoy": 60e6, "workers": 4e5, "V8": 0, "VMs": 0, "module code": 0, "compiling": 0, "linear memory": 0
     }  # fmt: skip
 
 
@@ -31,6 +33,17 @@ def test_code_is_there_once_and_touched_memory_in_each_vm_but_the_base() -> None
     assert got["VMs"] == 2 * 6 * 1e6
 
 
+def test_what_compiling_leaves_counts_once_for_the_largest_module() -> None:
+    got = values([Module(1_000_000), Module(3_000_000), Module(2_000_000)], 1)
+    assert (got["compiling"], got["module code"]) == (3 * 4e6, 6 * 16e6)
+
+
+def test_a_profile_that_does_not_tell_them_apart_has_all_in_the_code() -> None:
+    whole = profile()
+    kept = {name: each for name, each in whole.coefficients.items() if name != "compile_bytes_per_code_byte"}
+    assert memory_parts([Module(1_000)], 1, replace(whole, coefficients=kept))["compiling"].value == 0
+
+
 def test_v8_starts_once() -> None:
     assert values([Module(0), Module(0)], 1)["V8"] == values([Module(0)], 1)["V8"] == 12e6
 
@@ -39,8 +52,8 @@ def test_while_a_rollout_lasts_both_versions_are_there() -> None:
     old, new = [Module(1_000_000)], [Module(2_000_000)]
     stages = {name: total(parts.values()).value for name, parts in rollout(old, new, 2, profile()).items()}
     assert list(stages) == ["before", "during", "after"]
-    assert stages["after"] - stages["before"] == 16e6
-    assert stages["during"] - stages["before"] == 32e6 + 4e6
+    assert stages["after"] - stages["before"] == 16e6 + 4e6
+    assert stages["during"] - stages["before"] == 32e6 + 4e6 + 4e6
 
 
 def test_proxies_share_nothing() -> None:

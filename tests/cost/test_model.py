@@ -14,6 +14,9 @@ VALUES = {
     "v8_start_ns": 1000.0,
     "isolate_ns": 100.4,
     "compile_ns_per_byte": 2.5,
+    "compile_ns_per_byte.1500": 5.0,
+    "compile_ns_per_byte.5000": 5.0,
+    "compile_ns_per_byte.12000": 4.0,
     "clone_ns": 70.0,
     "clone_ns_per_byte": 0.5,
     "request_ns": 60.0,
@@ -34,11 +37,12 @@ def model(**changes: float) -> CostModel:
 
 def test_a_base_vm_takes_an_isolate_and_its_bytes() -> None:
     assert model().base_vm_ns(0) == 100
-    assert model().base_vm_ns(400) == 1_100
+    assert model().base_vm_ns(400) == 2_100
+    assert model().base_vm_ns(12_400) == 49_100
 
 
 def test_the_first_base_vm_starts_v8_too() -> None:
-    assert model().base_vm_ns(400, first=True) == 2_100
+    assert model().base_vm_ns(400, first=True) == 3_100
 
 
 def test_a_clone_takes_its_own_time_and_that_of_its_bytes() -> None:
@@ -61,7 +65,7 @@ def test_memory_of_a_vm_is_its_own_part_and_of_a_module_the_shared_one() -> None
 
 #: Everything that the simulator asks for.
 ANSWERS: dict[str, Callable[[CostModel], int]] = {
-    "base": lambda costs: costs.base_vm_ns(1_000, first=True),
+    "base": lambda costs: sum(costs.base_vm_ns(size, first=True) for size in (1_000, 3_000, 1_000_000)),
     "clone": lambda costs: costs.clone_ns(1_000_000),
     "request": lambda costs: costs.request_ns,
     "filter": lambda costs: costs.filter_ns,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from meshsim.cost import default_profile, loading_parts
+import pytest
+
+from meshsim.cost import Start, default_profile, loading_parts
+from meshsim.cost.loading import compiling
 from meshsim.cost.tiers import callback_ns, fuel_ns
 from tests.cost.profiles import profile
 
@@ -20,9 +23,23 @@ def test_the_first_call_of_code_is_no_slower_than_later_ones_in_the_profile_that
     assert shipped["fuel_ns.call_1"] < 1.5 * shipped["fuel_ns.call_100000"]
 
 
+@pytest.mark.parametrize(
+    ("code_bytes", "expected_ns"), [(0, 0), (50, 300), (100, 600), (150, 700), (200, 800), (1_200, 2_800)]
+)
+def test_time_to_compile_grows_evenly_between_sizes_that_were_measured(code_bytes: int, expected_ns: float) -> None:
+    assert compiling(code_bytes, profile()).value == expected_ns
+
+
+def test_what_a_module_does_when_it_starts_takes_its_own_time() -> None:
+    idle = loading_parts(0, profile=profile())
+    start = Start(callbacks=3, data_bytes=80, written_bytes=160, host_calls=2, fuel=10)
+    busy = loading_parts(0, start, profile=profile())
+    assert busy["configure"].value - idle["configure"].value == 30 + 160 / 8 + 2 * 30 + 10 * 0.5
+    assert busy["clone"].value - idle["clone"].value == 80 / 8
+
+
 def test_loading_has_steps_that_grow_with_code_and_steps_that_do_not() -> None:
-    small, large = (loading_parts(size, profile=profile()) for size in (0, 1_000))
+    small, large = (loading_parts(size, profile=profile()) for size in (200, 1_200))
     grown = {name: large[name].value - small[name].value for name in small}
     assert grown == {"V8 starts": 0, "isolate": 0, "compile": 2_000, "clone": 500, "configure": 0}
-    assert loading_parts(0, callbacks=3, first=True, profile=profile())["configure"].value == 90
     assert loading_parts(0, first=True, profile=profile())["V8 starts"].value == 1_000

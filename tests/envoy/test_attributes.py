@@ -17,7 +17,9 @@ from meshsim.envoy.config.listener import Listener
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.routing import Routed
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
+from meshsim.errors import NotModelled
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,14 @@ def test_a_root_knows_its_plugin_only() -> None:
                 plugin_attribute([top.encode()], Names())
 
 
-PATHS = [f"{top}.{name}" for top, table in TABLES.items() for name in table]
+def test_what_tells_of_envoys_build_is_not_made_up() -> None:
+    with pytest.raises(NotModelled, match=r"the attribute xds\.node\.extensions"):
+        plugin_attribute([b"xds", b"node", b"extensions"], Names())
+    with pytest.raises(NotModelled, match="the attribute as a whole"):
+        encode_value(plugin_attribute([b"xds", b"node"], Names()))
+
+
+PATHS = [f"{top}.{name}" for top, table in TABLES.items() for name in table if name != "node"]
 VALUES = st.one_of(st.binary(max_size=6), st.sampled_from([b"-1", b"1" * 60, b"\xb2", b"1.5", b" 7", b"+7", b"1_0"]))
 
 

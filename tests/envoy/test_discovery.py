@@ -52,7 +52,7 @@ def make(write_bootstrap: WriteBootstrap, guest: Guest, tmp_path: Path) -> Make:
 
 def change(envoy: Envoy, folder: Path, content: str) -> None:
     (folder / "next.yaml").write_text(content)
-    envoy.discover_again(load_discovered("./filter.yaml", "next.yaml", folder))
+    envoy.lifecycle.discover_again(load_discovered("./filter.yaml", "next.yaml", folder))
     envoy.run(ms=50)
 
 

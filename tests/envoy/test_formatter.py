@@ -9,7 +9,8 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.formatter import OPERATORS, content_type, format_body, values_of
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.routing import Routed
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from meshsim.abi.constants import LogLevel
-from meshsim.envoy import process, replay
+from meshsim.envoy import replay
 from meshsim.envoy.proxy import Envoy
+from meshsim.envoy.thread_host import ThreadHost
+from meshsim.envoy.vm_thread import VmThread
 from meshsim.reference.truth import TRUTH, Case
 from meshsim.sim import Level
 
@@ -22,7 +24,7 @@ NAMES = sorted(path.parent.name for path in CASES.glob(f"*/{TRUTH}"))
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """All log lines of guests and about them, at every level."""
     kept: list[tuple[str, ...]] = []
-    make_host = process._VmHost.__init__
+    make_host = VmThread.__init__
 
     def keep_logs(host: Any, *arguments: Any) -> None:
         make_host(host, *arguments)
@@ -34,9 +36,9 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     def report(host: Any, level: LogLevel, text: str) -> None:
         kept.append((host.thread.name, level.envoy_name, text))
 
-    monkeypatch.setattr(process._VmHost, "__init__", keep_logs)
-    monkeypatch.setattr(process._VmHost, "log", log)
-    monkeypatch.setattr(process.ThreadHost, "report", report)
+    monkeypatch.setattr(VmThread, "__init__", keep_logs)
+    monkeypatch.setattr(VmThread, "log", log)
+    monkeypatch.setattr(ThreadHost, "report", report)
     return kept
 
 

@@ -8,7 +8,8 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.formatter import values_of
 from meshsim.envoy.loader import parse_bootstrap
 from meshsim.envoy.routing import Routed
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
 from meshsim.envoy.surroundings import Surroundings
 
 _MS = 1_000_000

@@ -14,7 +14,8 @@ from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.log_filter import holds
 from meshsim.envoy.reply_forms import ReplyForms
 from meshsim.envoy.routing import Routed
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
 
 
 @pytest.fixture

@@ -28,6 +28,17 @@ def test_without_it_connections_are_refused(envoy: Envoy) -> None:
     assert envoy.get("/").status == 503
 
 
+def test_a_name_that_nobody_knows_is_known_once_it_is_scripted(make_envoy: MakeEnvoy) -> None:
+    named = cluster("up", 80, type="STRICT_DNS")
+    named["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["address"] = (
+        "up.invalid"
+    )
+    envoy = make_envoy("", listener(routes=[ROUTE]), clusters=[named])
+    assert envoy.get("/").body == "no healthy upstream"
+    envoy.upstream("up")
+    assert envoy.get("/").status == 200
+
+
 def test_an_answer(any_envoy: Envoy) -> None:
     any_envoy.upstream("up", Answer(201, {"x-a": "1"}, "made", latency_ms=3))
     start_ns = any_envoy.kernel.now_ns

@@ -9,7 +9,7 @@ import pytest
 from meshsim.abi.constants import CloseType
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.config.listener import Listener
-from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.stream_info import StreamInfo
 from meshsim.envoy.tcp import Connection, NetworkFilter
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.wire import LINGER_NS, Data, End, Head, Part, Socket

@@ -22,6 +22,7 @@ from meshsim.export import access_log, mesh_chrome, otlp, prometheus
 from meshsim.mesh.result import Result
 from meshsim.mesh.rows import HopRow
 from meshsim.mesh.scenario_loader import load_scenario
+from meshsim.sim import Table
 from tests.export.chrome_rules import problems
 from tests.mesh.synthetic import SERVICES, synthetic
 
@@ -223,3 +224,76 @@ def test_the_exports_of_a_real_run_keep_their_rules(storm: Result) -> None:
     families = openmetrics_parser.text_string_to_metric_families(prometheus.metrics(storm, openmetrics=True))
     assert _samples(list(families))
     assert any(" 504 " in line for line in access_log.lines(storm))
+
+
+# --- a run in which a filter asks another service ---
+
+
+@pytest.fixture(scope="module")
+def asked() -> Result:
+    """A second of a mesh where a filter of the shop's asks ``auth`` about each request."""
+    return load_scenario("slow-callout", [("duration", "1s"), ("warmup", "0s")]).run()
+
+
+def test_the_trace_shows_callouts_beneath_their_request(asked: Result) -> None:
+    trace = mesh_chrome.chrome_trace(asked)
+    assert problems(trace) == []
+    slices = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    callouts = [event for event in slices if event["cat"] == "callout"]
+    assert [event["args"]["filter"] for event in callouts] == ["ask"] * len(asked.find("callout"))
+    arrows = Counter((event["ph"], event["name"]) for event in trace["traceEvents"] if event["ph"] in "sf")
+    assert arrows["s", "callout"] == arrows["f", "callout"] == len(callouts)
+    assert arrows["s", "call"] == len(asked.find("not root and not callout"))
+    starts = {(e["pid"], e["tid"]): e for e in slices if e["name"].startswith("shop")}
+    for event in trace["traceEvents"]:
+        if event["ph"] == "s" and event["name"] == "callout":
+            assert (event["pid"], event["tid"]) in starts
+
+
+def test_a_callout_is_a_child_span_of_the_request_that_its_filter_worked_on(asked: Result) -> None:
+    read = _as_protobuf(otlp.spans(asked))
+    spans = {span.span_id: span for resource in read.resource_spans for span in resource.scope_spans[0].spans}
+    found = 0
+    for span in spans.values():
+        facts = {each.key: each.value.string_value for each in span.attributes}
+        if "meshsim.filter" in facts:
+            found += 1
+            parent = spans[span.parent_span_id]
+            assert (facts["meshsim.filter"], span.name, parent.name) == ("ask", "GET auth", "GET shop")
+            assert parent.start_time_unix_nano < span.start_time_unix_nano
+            assert span.end_time_unix_nano < parent.end_time_unix_nano
+    assert found == len(asked.find("callout"))
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_each_proxy_s_own_statistics_are_there_by_envoy_s_names(asked: Result, openmetrics: bool) -> None:
+    parse = openmetrics_parser if openmetrics else text_parser
+    read = _samples(parse.text_string_to_metric_families(prometheus.metrics(asked, openmetrics=openmetrics)))
+    own = {key: value for key, value in read.items() if key[0].startswith("envoy_")}
+    assert len(own) == sum(map(len, asked.stats.values()))
+    labels = frozenset({("envoy_cluster_name", "auth"), ("pod", "shop-0")})
+    assert own["envoy_cluster_upstream_rq_total", labels] == len(asked.find("callout"))
+    good = frozenset(
+        {("envoy_http_conn_manager_prefix", "inbound"), ("envoy_response_code_class", "2"), ("pod", "auth-0")}
+    )
+    end = "" if openmetrics else "_total"  # the parser's own addition to a counter
+    assert own[f"envoy_http_downstream_rq_xx{end}", good] == len(asked.find("callout"))
+
+
+def test_a_callout_is_reported_where_it_arrives_only(asked: Result) -> None:
+    """It does not come through the filters of the proxy that sends it."""
+    read = _samples(text_parser.text_string_to_metric_families(prometheus.metrics(asked)))
+    reporters = [
+        dict(labels)["reporter"]
+        for name, labels in read
+        if name == "istio_requests_total" and dict(labels)["destination_workload"] == "auth"
+    ]
+    assert reporters == ["destination"]
+
+
+def test_what_belongs_to_no_request_is_in_no_trace() -> None:
+    table = Table(HopRow)
+    table.append(-1, 1, 0, "auth", "deep", "deep-0", "worker_0", "", 5, 9, 1, 0, 1, 2, 200, "", 1, 0, 1, "")
+    alone = Result(table, run_ns=10, services=("deep",))
+    assert otlp.spans(alone) == {"resourceSpans": []}
+    assert [event for event in mesh_chrome.chrome_trace(alone)["traceEvents"] if event["ph"] == "X"] == []

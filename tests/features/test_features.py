@@ -19,7 +19,6 @@ from tests.envoy.conftest import listener, plugin
 from tests.features.__main__ import PAGE, page
 from tests.features.guests import DIGITS, GUESTS, TRAPS, Guest
 
-TAKEN_BY_BOTH = [name for name, feature in FEATURES.items() if feature.envoy and feature.meshsim]
 REQUESTS = [Request()]
 
 

@@ -17,16 +17,22 @@ MAX_BYTES = 200 << 20
 """The host's memory may never be more."""
 
 
+def part(text: str) -> slice:
+    first, step = map(int, text.split("/"))
+    if not 0 <= first < step:
+        raise ValueError(text)
+    return slice(first, None, step)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("words", nargs="*", help="only guests whose description has all of these")
     parser.add_argument("--json", action="store_true", help="a JSON line each")
-    parser.add_argument("--part", default="0/1", help="K/N: every N-th guest, from the K-th")
+    parser.add_argument("--part", type=part, default="0/1", metavar="K/N", help="every N-th guest, from the K-th")
     arguments = parser.parse_args()
-    first, step = map(int, arguments.part.split("/"))
     world = World()
     failed = False
-    for name in [name for name in CATALOGUE if all(word in name for word in arguments.words)][first::step]:
+    for name in [name for name in CATALOGUE if all(word in name for word in arguments.words)][arguments.part]:
         seen = world.run(CATALOGUE[name])
         wrong = seen.wrong
         if not wrong and seen.peak_bytes > MAX_BYTES:

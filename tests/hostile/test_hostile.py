@@ -23,9 +23,10 @@ def test_the_catalogue_has_enough_and_says_of_most_how_they_must_end() -> None:
         assert sum(guest.ends == (end,) for guest in CATALOGUE.values()) >= 5, end
 
 
+@pytest.mark.timeout(600)  # a tenth of that on an idle machine: guests that spin are ended by the clock on the wall
 def test_hostile_guests_leave_the_host_and_the_neighbours_alone(repository: Path) -> None:
     command = [sys.executable, "-m", "tests.hostile", "--json", "--part", SLICE]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert {row["guest"]: row["wrong"] for row in rows if row["wrong"]} == {}
     assert len(rows) >= 60, done.stderr

@@ -1,4 +1,8 @@
-"""Mutants are judged in other processes: one that dies, or that is not heard of for long, is a finding with a name."""
+"""Mutants are judged in other processes: one that dies, or that does not end, is a finding with a name.
+
+The kernel ends a process whose mutant takes too long, so that a guest which never comes back to Python is seen too. The
+alarm is set mutant by mutant, in the process itself: on a busy machine a slow start of the process is no hang.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import faulthandler
 import multiprocessing
 import resource
 import signal
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import Any
 
 from tests.loaderfuzz.judge import JUDGES, Judge, Verdict
 
-HANG_S = 60.0
+HANG_S = 60
 """Seconds after which a mutant counts as one that hangs; most take a hundredth of one."""
 
 MEMORY_BYTES = 1 << 30
@@ -43,9 +46,12 @@ def _serve(pipe: Connection, judges: Mapping[str, Judge]) -> None:
     """Judge batches until there is none; say of each mutant what came of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
+    faulthandler.register(signal.SIGALRM, chain=True)  # says where it hangs, then lets the alarm end the process
     while batch := pipe.recv():
         for kind, seed in batch:
+            signal.alarm(HANG_S)
             verdict = judges[kind](seed)
+            signal.alarm(0)
             held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
             if held > MEMORY_BYTES and not verdict.failed:
                 verdict = Verdict("greedy", f"{held >> 20} MiB were held")
@@ -64,11 +70,9 @@ class _Worker:
         self._process.start()
         theirs.close()
         self.pending: deque[Work] = deque()
-        self.heard_s = time.monotonic()
 
     def give(self, batch: Sequence[Work]) -> None:
         self.pending.extend(batch)
-        self.heard_s = time.monotonic()
         self.pipe.send(list(batch))
 
     def hear(self) -> Outcome:
@@ -77,12 +81,8 @@ class _Worker:
             verdict: Verdict = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
-            verdict = Verdict("crashed", f"the process ended with {self._process.exitcode}")
-        self.heard_s = time.monotonic()
+            verdict = _last_word(self._process.exitcode)
         return Outcome(*self.pending.popleft(), verdict)
-
-    def hangs(self, patience_s: float) -> bool:
-        return bool(self.pending) and time.monotonic() - self.heard_s > patience_s
 
     def end(self) -> None:
         self._process.kill()
@@ -90,9 +90,14 @@ class _Worker:
         self.pipe.close()
 
 
-def judge_all(
-    work: Sequence[Work], jobs: int, judges: Mapping[str, Judge] = JUDGES, patience_s: float = HANG_S
-) -> Iterator[Outcome]:
+def _last_word(exitcode: int | None) -> Verdict:
+    """What a process that ended unasked says of the mutant it was at."""
+    if exitcode == -signal.SIGALRM:
+        return Verdict("hung", f"no answer in {HANG_S} s")
+    return Verdict("crashed", f"the process ended with {exitcode}")
+
+
+def judge_all(work: Sequence[Work], jobs: int, judges: Mapping[str, Judge] = JUDGES) -> Iterator[Outcome]:
     """Judge everything, in no order."""
     left = deque(work)
     workers: list[_Worker] = []
@@ -101,12 +106,9 @@ def judge_all(
             while left and len(workers) < jobs:
                 workers.append(_Worker(judges))
                 workers[-1].give(_batch(left))
-            ready: list[Any] = wait([worker.pipe for worker in workers], timeout=min(1.0, patience_s))
-            for worker in [each for each in workers if each.pipe in ready or each.hangs(patience_s)]:
-                if worker.pipe in ready:
-                    outcome = worker.hear()
-                else:
-                    outcome = Outcome(*worker.pending.popleft(), Verdict("hung", f"no answer in {patience_s} s"))
+            ready: list[Any] = wait([worker.pipe for worker in workers])
+            for worker in [each for each in workers if each.pipe in ready]:
+                outcome = worker.hear()
                 yield outcome
                 if outcome.verdict.word in LAST_WORDS:
                     left.extendleft(reversed(worker.pending))

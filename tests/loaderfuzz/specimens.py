@@ -21,6 +21,11 @@ def crashes_at_seven(seed: int) -> Verdict:
 
 
 def hangs_at_three(seed: int) -> Verdict:
+    """Hang, with the alarm that the pool has set brought forward, so that nobody waits for it."""
     if seed == 3:
+        faulthandler.unregister(signal.SIGALRM)
+        remaining_s, _ = signal.setitimer(signal.ITIMER_REAL, 0.01)
+        if remaining_s == 0:
+            return Verdict("broken", "no alarm was set")
         signal.pause()
     return good(seed)

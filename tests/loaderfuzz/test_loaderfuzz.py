@@ -54,7 +54,7 @@ def test_a_crash_is_seen_and_named_and_the_rest_goes_on() -> None:
 
 def test_a_mutant_that_hangs_is_named_and_the_rest_goes_on() -> None:
     work = [("hangs", seed) for seed in range(5)] + [("good", seed) for seed in range(5)]
-    outcomes = list(judge_all(work, 1, {"hangs": hangs_at_three, "good": good}, patience_s=5.0))
+    outcomes = list(judge_all(work, 1, {"hangs": hangs_at_three, "good": good}))
     assert len(outcomes) == 10
     assert [(o.kind, o.seed, o.verdict.word) for o in outcomes if o.verdict.failed] == [("hangs", 3, "hung")]
 

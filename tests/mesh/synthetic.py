@@ -60,4 +60,4 @@ def _request(table: Table[HopRow], number: int, start: int, work: list[int], *, 
          flags, 1 + failed, 64, warm),
     ]  # fmt: skip
     for row in rows:
-        table.append(*row[:-1], int(row[-1]))
+        table.append(*row[:-1], int(row[-1]), "")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from meshsim.cost import CostModel
 from meshsim.mesh import (
     AddLatency,
     Call,
@@ -32,6 +35,7 @@ from meshsim.mesh import (
     Traffic,
 )
 from meshsim.mesh.load import Load
+from meshsim.mesh.topology import Policy
 from meshsim.sim import Level
 
 HELLO = Path(__file__).parents[2] / "modules" / "hello" / "hello-wat.wasm"
@@ -47,10 +51,38 @@ SHOP = Topology(
     ],
     request_bytes=100,
 )
+UNDER_LOAD = CostModel(under_load=True)
 PLAIN = Mesh(SHOP).with_filter(module=HELLO, direction="both")
+
+#: Two failures in a row are enough, and every host may go.
+OUTLIERS = {
+    "outlier_detection": {
+        "consecutive_5xx": 2,
+        "max_ejection_percent": 100,
+        "base_ejection_time": "0.02s",
+        "interval": "0.01s",
+    }
+}
+
+
+H2 = Traffic(http2=True)
+
+
+def policy(name: Policy, error_rate: float = 0.0, cluster: Mapping[str, Any] | None = None) -> Topology:
+    """The shop, whose replicated services are chosen in this way."""
+    traffic = Traffic(policy=name, cluster=cluster or {})
+    return SHOP.with_service("cart", traffic=traffic).with_service("db", traffic=traffic, error_rate=error_rate)
+
+
+def breakers(connections: int, pending: int, requests: int) -> dict[str, Any]:
+    """A cluster's thresholds."""
+    limits = {"max_connections": connections, "max_pending_requests": pending, "max_requests": requests}
+    return {"circuit_breakers": {"thresholds": [limits]}}
+
 
 MESHES: dict[str, tuple[Mesh, Load]] = {
     "busy": (PLAIN, OpenLoop(800)),
+    "under load": (replace(PLAIN, costs=UNDER_LOAD), OpenLoop(800)),
     "gateway": (replace(PLAIN, gateway=True).with_filter("gateway", module=HELLO, name="second"), OpenLoop(400)),
     "nodes": (replace(PLAIN, proxies="node", nodes=2), OpenLoop(400)),
     "wide area": (
@@ -70,6 +102,28 @@ MESHES: dict[str, tuple[Mesh, Load]] = {
     ),
     "throttled": (replace(PLAIN, topology=SHOP.with_service("cart", cpu_limit=0.01)), OpenLoop(500)),
     "HTTP/2": (replace(PLAIN, topology=SHOP.with_service("db", traffic=Traffic(http2=True))), OpenLoop(300)),
+    "by lot": (replace(PLAIN, topology=policy("RANDOM")), OpenLoop(500)),
+    "the less busy": (replace(PLAIN, topology=policy("LEAST_REQUEST")), OpenLoop(500)),
+    "breakers": (
+        replace(PLAIN, topology=SHOP.with_service("stock", traffic=Traffic(cluster=breakers(3, 1, 2)))),
+        OpenLoop(900, "constant", burst=6),
+    ),
+    "outliers": (
+        replace(PLAIN, topology=SHOP.with_service("db", error_rate=0.6, traffic=Traffic(cluster=OUTLIERS))),
+        OpenLoop(600),
+    ),
+    "outliers by lot": (
+        replace(PLAIN, topology=policy("LEAST_REQUEST", error_rate=0.7, cluster=OUTLIERS)),
+        OpenLoop(600),
+    ),
+    "fewer and more": (
+        replace(PLAIN, topology=policy("LEAST_REQUEST")).at(40 * MS, Scale("db", 1)).at(80 * MS, Scale("db", 4)),
+        OpenLoop(500),
+    ),
+    "HTTP/2 everywhere": (
+        replace(PLAIN, topology=SHOP.with_service("cart", traffic=H2).with_service("stock", traffic=H2)),
+        OpenLoop(800),
+    ),
     "at once": (
         replace(PLAIN, topology=SHOP.with_service("shop", script=(Together((Call("cart"), Call("stock"))),))),
         OpenLoop(300),

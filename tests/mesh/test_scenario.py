@@ -276,5 +276,11 @@ def test_the_schema_refuses_what_meshsim_refuses(text: str) -> None:
         parse_scenario(yaml.safe_dump(value))
 
 
+def test_a_folder_of_the_name_does_not_hide_a_bundled_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "knee").mkdir()  # as `meshsim sweep knee --out knee` leaves it
+    assert load_scenario("knee").title == load_scenario(bundled()["knee"]).title
+
+
 def test_there_is_a_scenario_for_every_question() -> None:
     assert len(bundled()) >= 10

@@ -39,7 +39,7 @@ def test_a_calibration_makes_a_whole_profile_and_leaves_nothing_behind() -> None
     profile = calibrate("small", SMALLEST, lambda: steps.append(None), said.append)
     assert list(profile.coefficients) == list(meanings())
     assert len(steps) == SMALLEST.steps
-    assert len(said) == 3
+    assert len(said) == 4
     assert profile.measured[DISTURBED].endswith("%")
     assert Profile.from_json(profile.to_json()) == profile
     assert CostModel(profile).base_vm_ns(0, first=True) > 0

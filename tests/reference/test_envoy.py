@@ -41,8 +41,25 @@ def test_without_envoy_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch:
 
 def test_a_variable_names_another_envoy(tmp_path: Path) -> None:
     assert find_envoy({"MESHSIM_ENVOY": sys.executable}) == sys.executable
-    with pytest.raises(ReferenceUnavailable, match="MESHSIM_ENVOY names no program"):
-        find_envoy({"MESHSIM_ENVOY": str(tmp_path / "none")})
+    for none in (tmp_path / "none", tmp_path):
+        with pytest.raises(ReferenceUnavailable, match="MESHSIM_ENVOY names no program") as caught:
+            find_envoy({"MESHSIM_ENVOY": str(none)})
+        assert caught.value.remedy == "unset MESHSIM_ENVOY"
+
+
+def test_a_program_that_does_not_run_is_no_envoy(
+    case_folder: CaseFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign, silent = tmp_path / "foreign", tmp_path / "silent"
+    foreign.write_text("no program of this machine")
+    silent.write_text("#!/bin/sh\n")
+    for program in (foreign, silent):
+        program.chmod(0o755)
+        with pytest.raises(ReferenceUnavailable, match="does not run"):
+            envoy_version(str(program))
+    monkeypatch.setenv("MESHSIM_ENVOY", str(foreign))
+    with pytest.raises(ReferenceUnavailable, match="does not run"):
+        run(case_folder())
 
 
 @pytest.mark.envoy

@@ -15,6 +15,7 @@ from meshsim.reference.rounds import Loading
 from meshsim.reference.scripts import LUA_CALLS
 from meshsim.reference.specimens import CALLBACKS, COPIED_BYTES, HOST_CALLS
 from meshsim.reference.tasks import ENGINES, TASKS
+from meshsim.wasm.types import PAGE_BYTES
 
 FUELS = {"bare": 3, **dict.fromkeys(ROUNDS, 1_003)}
 FILTER, CALLBACK, LUA, NATIVE, HEADER = 700.0, 160.0, 3_000.0, 900.0, 60.0
@@ -75,23 +76,27 @@ def test_loading_gives_back_the_costs_that_the_spans_were_made_of() -> None:
     first = Loading(base=7_000, isolate=None, clone=None, configure=900)
     ordinary = {size: Loading(2_000 + 3 * size, 800, 1_000 + size // 2, 300) for size in (1_000, 10_000)}
     straight = {4_000: Loading(2_000 + 4_000, 800, 1_000, 300)}
-    got = slopes(fit.of_loading([first, tiny, tiny], ordinary, straight))
+    small = {5: {50: Loading(2_000 + 400, 800, 1_000, 300), 60: Loading(2_000 + 300, 800, 1_000, 300)}}
+    written = {2: Loading(2_000, 800, 1_000, 300 + PAGE_BYTES // 2)}
+    got = slopes(fit.of_loading([first, tiny, tiny], ordinary, straight, small, written))
     assert got == {
         "v8_start_ns": [5_000],
         "isolate_ns": [1_200],
         "compile_ns_per_byte": [3],
         "compile_ns_per_byte.arithmetic": [1],
+        "compile_ns_per_byte.5": [8, 5],
         "clone_ns": [1_000],
         "clone_ns_per_byte": [0.5],
         "first_call_ns": [150],
+        "written_ns_per_byte": [0.25],
     }
 
 
 def test_memory_gives_back_what_the_weights_were_made_of() -> None:
     workers = (1, 2, 4, 8)
 
-    def weights(each_vm: int = 0, once: int = 0, each_thread: int = 0) -> dict[int, int]:
-        return {n: 60_000 + 10 * n + once + each_vm * (n + 2) + each_thread * (n + 1) for n in workers}
+    def weights(each_vm: int = 0, once: int = 0, each_thread: int = 0, modules: int = 1) -> dict[int, int]:
+        return {n: 60_000 + 10 * n + once + each_vm * modules * (n + 2) + each_thread * (n + 1) for n in workers}
 
     touched = fit.PAGES * 65_536
     got = slopes(
@@ -99,11 +104,14 @@ def test_memory_gives_back_what_the_weights_were_made_of() -> None:
             {
                 "none": weights(),
                 "tiny": weights(100, 12_000),
-                "large": weights(100, 12_000 + 16 * 500),
+                "small": weights(100, 12_000 + (16 + 5) * 200),
+                "large": weights(100, 12_000 + (16 + 5) * 500),
+                "many tiny": weights(100, 12_000, modules=fit.TOGETHER),
+                "many": weights(100, 12_000 + (16 * fit.TOGETHER + 5) * 200, modules=fit.TOGETHER),
                 "touched": weights(100, 12_000, touched),
                 "lua": weights(each_thread=fit.LUA_SCRIPTS * 70),
             },
-            {"tiny": 0, "large": 500},
+            {"tiny": 0, "small": 200, "large": 500},
         )
     )
     assert got == {
@@ -112,6 +120,7 @@ def test_memory_gives_back_what_the_weights_were_made_of() -> None:
         "v8_bytes": [12_000],
         "vm_bytes": [100],
         "module_bytes_per_code_byte": [16],
+        "compile_bytes_per_code_byte": [5],
         "touched_bytes_per_byte": [1],
         "lua_vm_bytes": [70],
     }

@@ -14,6 +14,7 @@ from meshsim.reference.bench import Bench
 from meshsim.reference.calibrate import FULL, QUICK
 from meshsim.reference.envoy import ENVOY_VARIABLE
 from meshsim.reference.heldout import HeldOut, held_out
+from meshsim.reference.rounds import SMALL
 
 LIST = json.loads((files("meshsim.reference") / "heldout.json").read_text())
 
@@ -30,8 +31,9 @@ def test_the_profile_that_ships_was_made_when_the_list_was_this_one() -> None:
 
 
 def test_no_size_that_a_profile_is_made_from_is_held_out() -> None:
-    fitted = {*FULL.sizes, *FULL.straight, *QUICK.sizes, *QUICK.straight}
+    fitted = {*FULL.sizes, *FULL.straight, *QUICK.sizes, *QUICK.straight, *SMALL}
     assert not fitted & {each.get("size") for each in LIST["loading"]}
+    assert not {*FULL.weights, *QUICK.weights} & {each["size"] for each in LIST["memory"]}
     assert {each["workers"] for each in LIST["memory"]} == {1, 2, 4, 8}
     assert {each["plugins"] for each in LIST["memory"]} == {1, 3}
 

@@ -10,11 +10,13 @@ from typing import Any, cast
 
 import wasmtime
 
+from meshsim.abi.code import Code
 from meshsim.abi.codec import encode_pairs
 from meshsim.abi.constants import AbiVersion, BufferType, HeaderMapType
 from meshsim.abi.context import Context, Plugin
-from meshsim.abi.ports import NoStream, VmHost
-from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.ports import NoStream
+from meshsim.abi.proxy_wasm import ProxyWasm
+from meshsim.abi.vm_host import VmHost
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.wasm import Engine, Limits

@@ -82,6 +82,18 @@ def test_a_process_that_dies_is_an_error_and_the_sweep_goes_on_when_asked_again(
     assert len(result.rows) == RUNS
 
 
+@pytest.mark.timeout(120)
+def test_a_sweep_that_is_stopped_does_not_wait_for_the_runs_under_way(queue: Path, tmp_path: Path) -> None:
+    def stop(cell: Any, row: Any) -> None:
+        raise KeyboardInterrupt
+
+    plan = Plan(sources_of(queue), grid({"duration": ["1s", "1000000s"]}))  # the second takes hours
+    with pytest.raises(KeyboardInterrupt):
+        carry_out_all(plan, tmp_path / "out", pools.processes(2), stop)
+    assert multiprocessing.active_children() == []
+    assert len(list((tmp_path / "out" / "cells").iterdir())) == 1
+
+
 # --- a cluster: a real scheduler and two workers, each a process of its own ---
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ def test_a_sweep_goes_on_where_it_stopped(queue: Path, tmp_path: Path) -> None:
     whole = carry_out_all(_plan(queue), tmp_path / "whole", pools.here)
     ran: list[int] = []
 
-    def stops(sources: Sources, cells: Sequence[Cell]) -> Iterator[pools.Finished]:
+    def stops(sources: Sources, cells: Sequence[Cell]) -> pools.Runs:
         for finished in pools.here(sources, cells):
             if len(ran) == 2:
                 raise KeyboardInterrupt
@@ -77,7 +77,7 @@ def test_a_sweep_goes_on_where_it_stopped(queue: Path, tmp_path: Path) -> None:
 def test_a_sweep_that_is_done_runs_nothing(queue: Path, tmp_path: Path) -> None:
     carry_out_all(_plan(queue), tmp_path / "out", pools.here)
 
-    def never(sources: Sources, cells: Sequence[Cell]) -> Iterator[pools.Finished]:
+    def never(sources: Sources, cells: Sequence[Cell]) -> pools.Runs:
         raise AssertionError(cells)
 
     carry_out_all(_plan(queue), tmp_path / "out", never)

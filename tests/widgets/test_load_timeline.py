@@ -93,3 +93,11 @@ def test_its_style_stays_inside(timeline: ms.LoadTimeline) -> None:
     own = asset("shared.css") + asset("load_timeline.css")
     selectors = [line.split("{")[0].strip() for line in own.splitlines() if "{" in line and not line.startswith("@")]
     assert [s for s in selectors if s and not s.startswith(".meshsim") and not s.startswith("@")] == []
+
+
+def test_a_lesson_may_leave_the_formulas_out() -> None:
+    timeline = ms.LoadTimeline(workers=2, formulas=False)
+    assert "N + 2" not in timeline.still().text
+    assert "VMs created: 5" in timeline.still().text
+    timeline.formulas = True
+    assert "(N + 2) + P" in timeline.still().text

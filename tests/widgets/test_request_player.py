@@ -11,7 +11,7 @@ import traitlets
 import meshsim as ms
 from meshsim.envoy.outcome import ReplayResult
 from meshsim.errors import ReferenceUnavailable
-from meshsim.widgets import _player_real, request_player
+from meshsim.widgets import _player_real, _player_sent
 from meshsim.widgets._player_real import hold_against, recorded
 from meshsim.widgets._player_view import changes, shown_steps
 from tests.widgets.conftest import ONE_REQUEST
@@ -22,7 +22,7 @@ TRUTH = ONE_REQUEST / "truth.json"
 def test_by_default_the_last_request_is_shown(asked: ms.Envoy) -> None:
     player = ms.RequestPlayer(asked)
     assert (player.request, player.journey.title, player.view["title"]) == (2, "POST /orders", "POST /orders")
-    assert player.view["choices"] == ["1: GET /orders", "2: GET /orders", "3: POST /orders"]
+    assert player.view["choices"] == [[0, "1: GET /orders"], [1, "2: GET /orders"], [2, "3: POST /orders"]]
 
 
 def test_a_request_that_is_given_is_sent(asked: ms.Envoy) -> None:
@@ -88,7 +88,7 @@ def test_without_the_real_envoy_there_is_a_recording_or_a_reason(
     def missing(envoy: ms.Envoy) -> tuple[ReplayResult, str]:
         raise ReferenceUnavailable("the real Envoy is not installed here", remedy="pip install it")
 
-    monkeypatch.setattr(request_player, "run_here", missing)
+    monkeypatch.setattr(_player_sent, "run_here", missing)
     bundled = ms.RequestPlayer()
     bundled.real = "wanted"
     assert bundled.real == "recorded"

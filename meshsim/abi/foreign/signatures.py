@@ -30,14 +30,10 @@ class _Refused(Exception):
 
 def verify_signature(context: Context, argument: bytes) -> bytes | Status:
     """Verify a signature; the answer says whether it is good, or why that cannot be said."""
-    try:
-        message = Message(argument)
-        name = message.text(1)
-    except ValueError:
+    asked = _asked(argument, pem_field=5)
+    if asked is None:
         return Status.BAD_ARGUMENT
-    der, pem = message.data(2), message.data(5)
-    if bool(der) == bool(pem):
-        return Status.BAD_ARGUMENT
+    message, name, der, pem = asked
     try:
         digest = _hash(name, "verify_signature")
         _verify(_public_key(der, pem), message.data(3), message.data(4), digest)
@@ -48,20 +44,27 @@ def verify_signature(context: Context, argument: bytes) -> bytes | Status:
 
 def sign(context: Context, argument: bytes) -> bytes | Status:
     """Sign a text; the answer has the signature, or why there is none."""
-    try:
-        message = Message(argument)
-        name = message.text(1)
-    except ValueError:
+    asked = _asked(argument, pem_field=4)
+    if asked is None:
         return Status.BAD_ARGUMENT
-    der, pem = message.data(2), message.data(4)
-    if bool(der) == bool(pem):
-        return Status.BAD_ARGUMENT
+    message, name, der, pem = asked
     try:
         digest = _hash(name, "sign")
         signature = _sign(_private_key(der, pem), message.data(3), digest)
     except _Refused as refused:
         return write([(3, str(refused))])
     return write([(1, True), (2, signature)])
+
+
+def _asked(argument: bytes, *, pem_field: int) -> tuple[Message, str, bytes, bytes] | None:
+    """Read a question: with it the hash's name, and the key as DER or as PEM, of which exactly one has to be there."""
+    try:
+        message = Message(argument)
+        name = message.text(1)
+    except ValueError:
+        return None
+    der, pem = message.data(2), message.data(pem_field)
+    return (message, name, der, pem) if bool(der) != bool(pem) else None
 
 
 def _primitives(name: str, function: str = "sign") -> ModuleType:

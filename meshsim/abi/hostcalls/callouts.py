@@ -36,7 +36,7 @@ class CalloutCalls(HostCallsBase):
         content = self._read(body, body_size)
         self._read(trailers, trailers_size)  # checked, and never sent
         self._write_u32(token_out, 0)
-        call = HttpCall(guest_text(cluster), head, content, timeout_ms)
+        call = HttpCall(guest_text(cluster), head, content, timeout_ms, self._wasm.acting)
         if not call.is_whole or not self._host.has_cluster(call.cluster):
             return Status.BAD_ARGUMENT
         root, callouts = self._wasm.acting.root, self._wasm.callouts

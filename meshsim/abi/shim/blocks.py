@@ -11,7 +11,6 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Protocol
 
 from meshsim.abi.codec import Pair
 
@@ -33,20 +32,6 @@ class MapRules:
 
     once: frozenset[bytes]
     host_is_authority: bool = False
-
-
-class BlockMap(Protocol):
-    """A header map that the shim can work on; any other stays with the Python host functions."""
-
-    @property
-    def rules(self) -> MapRules:
-        """How it treats names."""
-
-    def block(self) -> bytes | None:
-        """Its content; None when it does not obey its own rules."""
-
-    def adopt(self, block: bytes) -> None:
-        """Become what the block says."""
 
 
 @cache

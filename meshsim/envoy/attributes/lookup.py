@@ -16,6 +16,7 @@ from meshsim.envoy.attributes.messages import REQUEST, RESPONSE
 from meshsim.envoy.attributes.places import CONNECTION, DESTINATION, SOURCE, UPSTREAM
 from meshsim.envoy.attributes.view import Getter, Maps, PluginNames, Subject, View
 from meshsim.envoy.attributes.xds import XDS, metadata, node
+from meshsim.errors import NotModelled
 
 TABLES: dict[str, dict[str, Getter]] = {
     "request": REQUEST,
@@ -28,6 +29,10 @@ TABLES: dict[str, dict[str, Getter]] = {
 }
 """Attributes by their first two segments."""
 
+_NODE = [b"xds", b"node"]
+#: What tells of Envoy's own build.
+_FIELDS_OF_BUILD = frozenset((b"user_agent_build_version", b"extensions"))
+
 
 def plugin_attribute(path: Sequence[bytes], plugin: PluginNames) -> PropertyValue | None:
     """Read an attribute that exists without a stream."""
@@ -38,8 +43,8 @@ def plugin_attribute(path: Sequence[bytes], plugin: PluginNames) -> PropertyValu
         return names[path[0]].encode()
     if path[0] == b"xds" and len(path) == 1:
         return None
-    if list(path[:2]) == [b"xds", b"node"]:
-        return _walk(node(plugin.node), path[2:])
+    if list(path[:2]) == _NODE:
+        return _of_node(plugin, path[2:])
     raise PropertyUnavailable(Status.NOT_FOUND)
 
 
@@ -54,6 +59,8 @@ def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Subject
     )
     top = path[0].decode("utf-8", "surrogateescape")
     table = TABLES.get(top)
+    if list(path[:2]) == _NODE:
+        return _of_node(plugin, path[2:])
     if table is not None:
         return _from_table(table, path[1:], view)
     if top == "connection_id":
@@ -70,6 +77,13 @@ def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Subject
         return plugin_attribute(path, plugin)
     except PropertyUnavailable:
         return _left_on_stream(path, stream)
+
+
+def _of_node(plugin: PluginNames, path: Sequence[bytes]) -> PropertyValue | None:
+    """Read from the proxy's identity."""
+    if path and path[0] in _FIELDS_OF_BUILD:
+        raise NotModelled(f"the attribute xds.node.{path[0].decode()}")
+    return _walk(node(plugin.node), path)
 
 
 def _left_on_stream(path: Sequence[bytes], stream: Subject) -> PropertyValue:

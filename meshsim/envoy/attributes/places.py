@@ -37,7 +37,7 @@ def _after_connect(view: View) -> tuple[str, int]:
 
 def _transport_failure(view: View) -> PropertyValue:
     upstream(view)
-    return b""
+    return view.stream.info.transport_failure.encode()
 
 
 CONNECTION: dict[str, Getter] = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshsim.envoy.config.route import VirtualHost
     from meshsim.envoy.headers import HeaderMap as Headers
     from meshsim.envoy.routing import Match
-    from meshsim.envoy.stream import StreamInfo
+    from meshsim.envoy.stream_info import StreamInfo
 
 
 class PluginNames(Protocol):

@@ -54,13 +54,18 @@ def _from_json(value: object) -> PropertyValue | None:
 
 
 def node(given: Node) -> Message:
-    """Give the proxy's identity as a message."""
+    """Give the proxy's identity as a message, without what tells of its build."""
     return Message(
         {
             b"id": given.id.encode(),
             b"cluster": given.cluster.encode(),
             b"metadata": _from_json(dict(given.metadata or {})),
             b"locality": place(given.locality),
+            b"user_agent_name": b"envoy",
+            b"user_agent_version": b"",
+            b"client_features": [],
+            b"dynamic_parameters": {},
+            b"listening_addresses": [],
         }
     )
 

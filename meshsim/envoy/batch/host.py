@@ -10,20 +10,21 @@ from meshsim.abi.codec import PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, StreamType
 from meshsim.abi.events import Event
 from meshsim.abi.metrics import MetricValues
-from meshsim.abi.ports import LocalResponse, Meter, NoStream, PropertyUnavailable
+from meshsim.abi.ports import GrpcHandle, LocalResponse, NoStream, PropertyUnavailable
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
+from meshsim.abi.vm_host import Meter
 from meshsim.envoy.attributes import Subject, stream_attribute
 from meshsim.envoy.buffer import ReadOnlyBuffer
 from meshsim.envoy.config.core import Node
 from meshsim.envoy.headers import HeaderMap, Kind
-from meshsim.envoy.stream import StreamInfo
+from meshsim.envoy.stream_info import StreamInfo
 from meshsim.errors import NotModelled
 
 if TYPE_CHECKING:
     from meshsim.abi.callouts import Cancel, Done, HttpCall
     from meshsim.abi.context import Context, Plugin
-    from meshsim.abi.grpc import GrpcEvents, GrpcHandle, GrpcRequest
+    from meshsim.abi.grpc import GrpcEvents, GrpcRequest
     from meshsim.envoy.batch.table import Row
 
 #: Virtual time of all rows as a wall clock: 2026-01-01 00:00:00 UTC, in ns.

@@ -13,12 +13,13 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from meshsim.abi.code import Code
 from meshsim.abi.constants import HeaderMapType, HeadersAction
 from meshsim.abi.context import Context, Plugin
-from meshsim.abi.ports import VmHost
-from meshsim.abi.proxy_wasm import Code, ProxyWasm
+from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.shim.drivers import BATCH, Ran
 from meshsim.abi.shim.layout import LAYOUT, NUMBERS
+from meshsim.abi.vm_host import VmHost
 from meshsim.envoy.batch.host import BatchRoot, BatchThread, RowStream
 from meshsim.envoy.batch.outcome import BatchResult, Outcome, Stretch, lines_of
 from meshsim.envoy.batch.table import Row, Table

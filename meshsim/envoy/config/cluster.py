@@ -15,9 +15,13 @@ from meshsim.envoy.config.core import (
     HttpProtocolOptions,
     Locality,
     Metadata,
+    SocketAddress,
 )
 from meshsim.envoy.config.tracing import Percent
 
+LookupFamily = Literal["AUTO", "V4_ONLY", "V6_ONLY", "V4_PREFERRED", "ALL"]
+#: What asks for addresses of version 4 first; else it is those of version 6, where a name has both.
+_V4_FIRST = frozenset(("V4_ONLY", "V4_PREFERRED"))
 #: Envoy's limits of a response's head.
 _MAX_HEADERS, _MAX_HEAD_KB = 100, 60
 
@@ -157,6 +161,22 @@ class MaglevLbConfig(Message):
     table_size: int | None = None
 
 
+class DnsCluster(Message):
+    """A cluster whose hosts are looked up; as one host, whatever a name stands for, or as many as there are."""
+
+    proto = "envoy.extensions.clusters.dns.v3.DnsCluster"
+    dns_lookup_family: LookupFamily | Literal["UNSPECIFIED"] = "UNSPECIFIED"
+    all_addresses_in_single_endpoint: bool | None = None
+
+
+class CustomClusterType(Message):
+    """A cluster's type as an extension."""
+
+    proto = "envoy.config.cluster.v3.Cluster.CustomClusterType"
+    name: str = ""
+    typed_config: DnsCluster | None = None
+
+
 class Cluster(Message):
     """A group of endpoints that do the same."""
 
@@ -164,6 +184,8 @@ class Cluster(Message):
     name: str = ""
     alt_stat_name: str = ""
     type: Literal["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"] | None = None
+    cluster_type: CustomClusterType | None = None
+    dns_lookup_family: LookupFamily = "AUTO"
     per_connection_buffer_limit_bytes: int | None = None
     load_assignment: ClusterLoadAssignment | None = None
     circuit_breakers: CircuitBreakers | None = None
@@ -194,11 +216,6 @@ class Cluster(Message):
         return next((threshold for threshold in limits if threshold.priority == "DEFAULT"), None)
 
     @property
-    def counts_requests(self) -> bool:
-        """Whether what becomes of a request depends on the others that there are, or were."""
-        return self.thresholds is not None or self.outlier_detection is not None
-
-    @property
     def common_options(self) -> HttpProtocolOptions:
         """What all HTTP versions have in common; the typed options count before the cluster's own."""
         typed = (options.common_http_protocol_options for options in self.typed_extension_protocol_options.values())
@@ -218,11 +235,50 @@ class Cluster(Message):
         common = self.common_options
         return common.max_headers_count or _MAX_HEADERS, (common.max_response_headers_kb or _MAX_HEAD_KB) * 1024
 
+    @property
+    def stat_prefix(self) -> str:
+        """What the names of the cluster's counters begin with."""
+        return f"cluster.{self.alt_stat_name or self.name}"
+
+    @property
+    def keeps_trailers(self) -> bool:
+        """Whether HTTP/1 trailers are passed on to and from the hosts."""
+        http1 = [self.http_protocol_options, *(choice.http_protocol_options for choice in self._explicit())]
+        return any(options.enable_trailers for options in http1 if options)
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether the hosts are spoken to in HTTP/2."""
+        http2 = [self.http2_protocol_options, *(choice.http2_protocol_options for choice in self._explicit())]
+        return any(options is not None for options in http2)
+
+    def _explicit(self) -> list[ExplicitHttpConfig]:
+        typed = self.typed_extension_protocol_options.values()
+        return [options.explicit_http_config for options in typed if options.explicit_http_config]
+
     def endpoints(self) -> Iterator[LbEndpoint]:
         """Yield all endpoints, locality by locality, as they are written."""
         if self.load_assignment is not None:
             for locality in self.load_assignment.endpoints:
                 yield from locality.lb_endpoints
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether the hosts are names that are looked up."""
+        if self.cluster_type is not None:
+            return self.cluster_type.name != "envoy.cluster.static"
+        return self.type in ("STRICT_DNS", "LOGICAL_DNS")
+
+    def where(self, socket: SocketAddress) -> tuple[str, int]:
+        """Return the address that a host is found at.
+
+        ``localhost`` has an address of either version, as most machines' hosts files say; other names stay.
+        """
+        own = self.cluster_type.typed_config if self.cluster_type else None
+        family = own.dns_lookup_family if own else self.dns_lookup_family
+        if not self.looks_up or socket.address != "localhost":
+            return socket.address, socket.port
+        return "127.0.0.1" if family in _V4_FIRST else "::1", socket.port
 
     def host_names(self) -> dict[tuple[str, int], str]:
         """Return the names of the hosts that have one, by address and port: their own, or that which is looked up."""
@@ -231,6 +287,5 @@ class Cluster(Message):
             host = endpoint.endpoint
             socket = host.address.socket_address if host and host.address else None
             if host and socket:
-                looked_up = socket.address if self.type in ("STRICT_DNS", "LOGICAL_DNS") else ""
-                names[socket.address, socket.port] = host.hostname or looked_up
+                names[self.where(socket)] = host.hostname or (socket.address if self.looks_up else "")
         return names

@@ -6,16 +6,26 @@ import ipaddress
 from collections.abc import Iterator
 
 from meshsim.envoy.config.constraints import violations
+from meshsim.envoy.config.inert import OTHER_CLUSTER_TYPES
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Problem
 from meshsim.envoy.config.schema import Schema
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
+#: What the names of cluster extensions stand for that need no configuration.
+CLUSTER_TYPES = {
+    "envoy.cluster.strict_dns": "STRICT_DNS",
+    "envoy.cluster.logical_dns": "LOGICAL_DNS",
+    "envoy.cluster.static": "STATIC",
+}
+
+
 def cluster_refusals(cluster: ParsedMessage, schema: Schema, known: set[str]) -> Iterator[Problem]:
     """Yield what Envoy refuses in a cluster, and add its name to the known ones."""
+    yield from _type_refusals(cluster)
     yield from _protocol_refusals(cluster, schema)
-    yield from _endpoint_refusals(cluster, cluster.get("type", "STATIC"))
+    yield from _endpoint_refusals(cluster, _kind(cluster))
     name = cluster.get("name", "")
     if cluster.get("lb_policy") == "CLUSTER_PROVIDED" and cluster.get("type") != "ORIGINAL_DST":
         words = (
@@ -29,9 +39,30 @@ def cluster_refusals(cluster: ParsedMessage, schema: Schema, known: set[str]) ->
     known.add(name)
 
 
+def _type_refusals(cluster: ParsedMessage) -> Iterator[Problem]:
+    """Yield the name of an extension that Envoy does not have; a configuration says enough without it."""
+    known = CLUSTER_TYPES.keys() | OTHER_CLUSTER_TYPES
+    for extension in cluster.messages("cluster_type"):
+        name = extension.get("name", "")
+        if "typed_config" not in extension.values and name not in known:
+            words = f"Didn't find a registered cluster factory implementation for name: '{name}'"
+            yield Problem.said(words, extension.place)
+
+
+def _kind(cluster: ParsedMessage) -> str:
+    """How a cluster gets its hosts; an extension that is named counts before the type."""
+    for extension in cluster.messages("cluster_type"):
+        packed = extension.packed("typed_config").value
+        if isinstance(packed, ParsedMessage):
+            return "LOGICAL_DNS" if packed.get("all_addresses_in_single_endpoint") else "STRICT_DNS"
+        return CLUSTER_TYPES.get(extension.get("name", ""), "STRICT_DNS")
+    kind: str = cluster.get("type", "STATIC")
+    return kind
+
+
 def _hashing_refusals(cluster: ParsedMessage) -> Iterator[Problem]:
     """Yield hosts of fixed addresses whose names a load balancer should hash."""
-    kind = cluster.get("type", "STATIC")
+    kind = _kind(cluster)
     if cluster.get("lb_policy") not in ("RING_HASH", "MAGLEV") or kind in ("STRICT_DNS", "LOGICAL_DNS"):
         return
     for common in cluster.messages("common_lb_config"):

@@ -217,9 +217,9 @@ INERT: Mapping[str, Mapping[str, str]] = {
         "rate_limited_retry_back_off": "how long it takes is not shown",
         "host_selection_retry_max_attempts": "only with predicates, which are not modelled",
     },
+    "envoy.extensions.clusters.dns.v3.DnsCluster": {"*": _NO_NAMES},
     "envoy.config.cluster.v3.Cluster": {
         "connect_timeout": "a connection is made or refused at once",
-        "dns_lookup_family": _NO_NAMES,
         "per_connection_buffer_high_watermark_timeout": _NEVER_DUE,
         "upstream_http_protocol_options": _NO_TLS,
         "dns_refresh_rate": _NO_NAMES,
@@ -308,9 +308,27 @@ WITHHELD_BELOW: Mapping[tuple[str, str], frozenset[str]] = {
 }
 """Fields that are modelled in other places of their message, but not below this field of this one."""
 
+OTHER_CLUSTER_TYPES = frozenset(
+    (
+        "envoy.cluster.eds",
+        "envoy.cluster.original_dst",
+        "envoy.clusters.aggregate",
+        "envoy.clusters.composite",
+        "envoy.clusters.dynamic_forward_proxy",
+        "envoy.clusters.dynamic_modules",
+        "envoy.clusters.mcp_multicluster",
+        "envoy.clusters.redis",
+        "envoy.clusters.reverse_connection",
+    )
+)
+"""Cluster extensions of Envoy 1.40 that are not modelled."""
+
 UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
     (_HCM, "codec_type"): frozenset(("HTTP2", "HTTP3")),
+    ("envoy.config.cluster.v3.Cluster", "dns_lookup_family"): frozenset(("ALL",)),
+    ("envoy.extensions.clusters.dns.v3.DnsCluster", "dns_lookup_family"): frozenset(("ALL",)),
     ("envoy.config.cluster.v3.Cluster", "type"): frozenset(("EDS", "ORIGINAL_DST")),
+    ("envoy.config.cluster.v3.Cluster.CustomClusterType", "name"): OTHER_CLUSTER_TYPES,
     ("envoy.config.cluster.v3.Cluster", "lb_policy"): frozenset(("CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG")),
     ("envoy.config.cluster.v3.Cluster.RingHashLbConfig", "hash_function"): frozenset(("MURMUR_HASH_2",)),
     ("envoy.config.core.v3.SocketAddress", "protocol"): frozenset(("UDP",)),

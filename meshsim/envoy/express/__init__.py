@@ -11,8 +11,11 @@ request *leave* the lane, and the stream model goes on from there.
 Nothing that a request does on a lane can be told from what it does in the stream model: time, statistics, rows,
 responses and all that modules see are the same. Above all, no rule of Envoy is written here: there is only one model.
 
+Which host a request goes to, and whether circuit breakers let it, each passage decides for itself where it is sent; how
+its host has answered it tells the outlier detection.
+
 Not on a lane: at level ``abi`` (every call is an event there), with hand-overs at host calls, and what depends on more
-than the request itself (chance, formats that tell the time, access loggers, limits of a connection's age).
+than the request itself (chance, hashes, formats that tell the time, access loggers, limits of a connection's age).
 """
 
 from meshsim.envoy.express.network import Express

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.headers import Kind, Pair
 from meshsim.envoy.hops import Hop
-from meshsim.envoy.request_id import request_id
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Head, Part
 
 if TYPE_CHECKING:
@@ -194,25 +193,14 @@ class Written:
 
 
 class Ids:
-    """What stands in one request's headers where a tree has marks: its own id, one that it carries, its answer's date.
+    """What stands in one request's headers where a tree has marks: its id, one that it carries, its answer's date."""
 
-    The own id is made of ``bits`` when somebody wants to see it.
-    """
+    __slots__ = ("carried", "date", "own")
 
-    __slots__ = ("_bits", "_own", "carried", "date")
-
-    def __init__(self, bits: int, carried: bytes = CARRIED_ID) -> None:
-        self._bits = bits
-        self._own: bytes | None = None
+    def __init__(self, own: bytes, carried: bytes = CARRIED_ID) -> None:
+        self.own = own
         self.carried = carried
         self.date = CARRIED_DATE
-
-    @property
-    def own(self) -> bytes:
-        """The request's own id."""
-        if self._own is None:
-            self._own = request_id(self._bits)
-        return self._own
 
     def put_into(self, pairs: Iterable[Pair]) -> tuple[Pair, ...]:
         """Put the ids where the marks are."""
@@ -257,3 +245,8 @@ def _carried(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
 def has_mark(parts: Iterable[Part], mark: bytes) -> bool:
     """Whether a mark stands in the head of a message."""
     return any(value == mark for part in parts if isinstance(part, Head) for _, value in part.headers)
+
+
+def status_of(parts: Iterable[Part]) -> int:
+    """Return the status of an answer, behind those that only inform; 0 where there is none."""
+    return next((part.status for part in parts if isinstance(part, Head) and part.status >= 200), 0)

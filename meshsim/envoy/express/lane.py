@@ -15,13 +15,13 @@ from meshsim.envoy.express.rehearsal import Rehearsal
 from meshsim.envoy.express.seat import NOBODY
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.manager import Manager
-from meshsim.envoy.plugins import ThreadPlugin
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.thread_host import ThreadHost
+from meshsim.envoy.thread_plugin import ThreadPlugin
 from meshsim.envoy.wire import Part
 
 if TYPE_CHECKING:
     from meshsim.envoy.express.network import Express
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 _TRIAL, _WORTH = 64, 8
 """After so many passages that strayed, a lane is given up when more than one in so many does."""
@@ -40,7 +40,14 @@ class Lane:
     """
 
     def __init__(
-        self, envoy: Envoy, express: Express, listener: Listener, worker: ThreadHost, request: Sequence[Part]
+        self,
+        envoy: Server,
+        express: Express,
+        listener: Listener,
+        worker: ThreadHost,
+        request: Sequence[Part],
+        *,
+        http2: bool,
     ) -> None:
         (manager,) = listener.chain
         assert isinstance(manager, Manager)
@@ -51,6 +58,7 @@ class Lane:
         self.worker = worker
         self.thread = worker.thread
         self.request = tuple(request)
+        self._http2 = http2
         router = manager.uses[-1][0].typed_config
         #: Whether a response says how long its host took.
         self.tells_time = not (isinstance(router, Router) and router.suppress_envoy_headers)
@@ -64,6 +72,7 @@ class Lane:
         self._uses = first.uses
         self.plugins: list[ThreadPlugin] = []
         costs = envoy.process.costs
+        self.draw_id = envoy.request_ids.draw
         self.entry_ns = costs.request_ns + len(first.uses) * costs.filter_ns
         self.served = 0
         self.strayed = 0
@@ -94,8 +103,7 @@ class Lane:
         self, caller: Caller, time_ns: int, carried: bytes = CARRIED_ID, account: Account | None = None
     ) -> Passage:
         """Let a request arrive, with the id that it carries from another lane; ``account`` is charged for it."""
-        passage = Passage(self, caller, carried, account)
-        passage.start_ns = time_ns
+        passage = Passage(self, caller, time_ns, carried, account)
         self._at(time_ns, self._due, passage.begin)
         return passage
 
@@ -143,7 +151,7 @@ class Lane:
         return found
 
     def _rehearse(self, doings: Sequence[Doing]) -> Rehearsal:
-        return Rehearsal(self.envoy, self.listener, self.request, doings)
+        return Rehearsal(self.envoy, self.listener, self.request, doings, http2=self._http2)
 
     def _node(self, rehearsal: Rehearsal, before: Node | None = None, doing: Doing | None = None) -> Node:
         node = Node(rehearsal.next_moment(), before, doing)
@@ -190,6 +198,8 @@ class Lane:
         if self._waiting and self._waiting[0][0] <= self.thread.now_ns:
             self._waiting.popleft()[1].give_up()
             self.unwatch()
+        else:  # a timer that was taken back wakes nobody
+            self.thread.rewind(self.thread.kernel.now_ns)
         self._watched = bool(self._waiting)
         if self._watched:
             self.thread.post_at(self._look, self._waiting[0][0])

@@ -25,9 +25,9 @@ from meshsim.envoy.express.course import Content
 from meshsim.envoy.express.deeds import Deed
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.wasm import WasmFilter
-from meshsim.envoy.plugins import PluginUse
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.plugin_use import PluginUse
 from meshsim.envoy.routing import Match
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
 from meshsim.sim.strands import Strand
 
@@ -181,7 +181,7 @@ class Leaving:
                 passage.cluster.pinned = passage.address
             self._do_again()
             passage.socket.recall()
-        passage.lane.thread.rewind(passage.lane.envoy.kernel.now_ns)
+        passage.lane.thread.rewind(passage.lane.thread.begun_ns)
         if passage.answer is not None and passage.socket.reader is not None:
             passage.socket.reader.on_read(passage.answer)
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.config.http import Router
 from meshsim.envoy.express.course import Ahead
 from meshsim.envoy.express.lane import Lane
 from meshsim.envoy.express.rehearsal import NotTheSame
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.manager import Manager
-from meshsim.envoy.plugins import PluginUse
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.plugin_use import PluginUse
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Part
 
 if TYPE_CHECKING:
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 #: What in a listener's configuration makes a request depend on more than itself.
 _UNKNOWABLE = re.compile(
@@ -40,24 +40,26 @@ class Landing(Protocol):
 class Express:
     """The lanes of one Envoy."""
 
-    def __init__(self, envoy: Envoy) -> None:
+    def __init__(self, envoy: Server) -> None:
         self._envoy = envoy
         self._hosts = {host.thread: host for host in envoy.workers}
-        self._lanes: dict[tuple[Listener, ThreadHost, tuple[Part, ...]], Lane | None] = {}
+        self._lanes: dict[tuple[Listener, ThreadHost, tuple[Part, ...], bool], Lane | None] = {}
         self._closed = False
 
-    def lane_at(self, address: Address, thread: Thread, request: tuple[Part, ...]) -> Ahead | None:
+    def lane_at(self, address: Address, thread: Thread, request: tuple[Part, ...], *, http2: bool) -> Ahead | None:
         """Return the lane that begins at an address, of this Envoy or of another, for a request of another lane."""
         listener = self._envoy.listener_at(address)
         if listener is None:
             found: object = self._envoy.find(address)
             return found.ahead if isinstance(found, Landing) else None
         express = listener.envoy.express
-        return express.lane(listener, thread, request) if express is not None else None
+        return express.lane(listener, thread, request, http2=http2) if express is not None else None
 
-    def lane(self, listener: Listener, thread: Thread, request: tuple[Part, ...]) -> Lane | None:
+    def lane(
+        self, listener: Listener, thread: Thread, request: tuple[Part, ...], *, http2: bool = False
+    ) -> Lane | None:
         """Return the lane of a request, made when it is first asked for; None when it is better off without one."""
-        key = listener, self._hosts[thread], request
+        key = listener, self._hosts[thread], request, http2
         if key not in self._lanes:
             self._lanes[key] = self._make(*key)
         lane = self._lanes[key]
@@ -73,12 +75,11 @@ class Express:
         """Return all that there are."""
         return [lane for lane in self._lanes.values() if lane is not None]
 
-    def _make(self, listener: Listener, worker: ThreadHost, request: tuple[Part, ...]) -> Lane | None:
-        clusters = self._envoy.bootstrap.static_resources.clusters
-        if self._closed or not _is_plain(listener) or any(cluster.counts_requests for cluster in clusters):
+    def _make(self, listener: Listener, worker: ThreadHost, request: tuple[Part, ...], http2: bool) -> Lane | None:
+        if self._closed or not _is_plain(listener):
             return None
         try:
-            return Lane(self._envoy, self, listener, worker, request)
+            return Lane(self._envoy, self, listener, worker, request, http2=http2)
         except NotTheSame:
             return None
 

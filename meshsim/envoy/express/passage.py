@@ -1,12 +1,15 @@
 """A passage: one request on a lane.
 
 It walks the tree of :mod:`meshsim.envoy.express.course`. At each moment the modules run, what they leave is looked
-up, and the next moment is there. Whatever is more than a doing makes it leave (:mod:`meshsim.envoy.express.leaving`).
+up, and the next moment is there. Where there is one module only, it rides as long as it does what was expected;
+otherwise the passage goes on foot (:mod:`meshsim.envoy.express.foot`). Whatever is more than a doing makes it leave
+(:mod:`meshsim.envoy.express.leaving`).
+
+A hundred thousand passages a second are wanted: what most of them never have belongs to the class until they have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from meshsim.abi.constants import HeaderMapType
@@ -14,6 +17,7 @@ from meshsim.abi.context import Context
 from meshsim.abi.shim.drivers import FINISH, Ran
 from meshsim.abi.shim.ride import Ride
 from meshsim.envoy.account import Account
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.connection import ServerConnection
@@ -21,10 +25,10 @@ from meshsim.envoy.express.course import (
     CARRIED_ID,
     REQUEST_ID,
     Answer,
-    Content,
     Doing,
     Further,
     Ids,
+    Node,
     Onward,
     Over,
     Piece,
@@ -33,8 +37,10 @@ from meshsim.envoy.express.course import (
     Written,
     carry_on,
     has_mark,
+    status_of,
 )
 from meshsim.envoy.express.deeds import GO_ON, RETURNED, deeds_of
+from meshsim.envoy.express.foot import Foot
 from meshsim.envoy.express.leaving import Leaving
 from meshsim.envoy.express.rehearsal import NotTheSame
 from meshsim.envoy.express.seat import NOBODY, Action, Seat, of_log
@@ -42,7 +48,6 @@ from meshsim.envoy.express.track import FAMILIAR, Track, lay_track
 from meshsim.envoy.headers import HeaderMap, Kind
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import Part, Socket, size_of
 
 if TYPE_CHECKING:
@@ -69,85 +74,56 @@ class Caller(Protocol):
 
 
 class Passage:
-    """One request on a lane; as a client of the next one it is a :class:`Caller` too."""
+    """One request on a lane, which arrives at ``start_ns``; as a client of the next one it is a :class:`Caller` too.
 
-    __slots__ = (
-        "_context",
-        "_derailed",
-        "_leaving",
-        "_track",
-        "account",
-        "address",
-        "answer",
-        "body",
-        "caller",
-        "changed",
-        "cluster",
-        "further",
-        "gone",
-        "headers",
-        "ids",
-        "lane",
-        "node",
-        "pool",
-        "seats",
-        "shown_to",
-        "socket",
-        "start_ns",
-        "times",
-        "waits",
-    )
+    ``times`` are the worker's clock behind each moment, from the beginning to ``node``.
+    """
 
-    def __init__(self, lane: Lane, caller: Caller, carried: bytes, account: Account | None) -> None:
+    node: Node
+    times: list[int]
+    #: The connection upstream, and where it belongs; ``waits``: its answer has not come.
+    socket: Socket | None = None
+    pool: Pool | None = None
+    cluster: Cluster | None = None
+    address: Address | None = None
+    waits = False
+    answer: list[Part] | None = None
+    #: The request's passage on the lane behind that connection.
+    further: Further | None = None
+    #: Where there is one module only: its context, which needs no seat as long as all goes as expected.
+    context: Context | None = None
+    foot: Foot | None = None
+    _track: Track | None = None
+    _leaving: Leaving | None = None
+    _derailed = False
+
+    def __init__(self, lane: Lane, caller: Caller, start_ns: int, carried: bytes, account: Account | None) -> None:
         self.lane = lane
         self.caller = caller
+        self.start_ns = start_ns
+        self.ids = Ids(b"", carried)
         self.account = account
-        self.ids = Ids(0, carried)
-        self.headers: HeaderMap | None = None
-        self.body: BodyBuffer | None = None
-        self.changed = False
-        self.seats: list[Seat] = []
-        #: Whose module is being shown headers or body.
-        self.shown_to: Seat | None = None
-        self.start_ns = 0
-        #: The connection upstream, and where it belongs; ``waits``: its answer has not come.
-        self.socket: Socket | None = None
-        self.pool: Pool | None = None
-        self.cluster: Cluster | None = None
-        self.address: Address | None = None
-        self.waits = False
-        self.answer: list[Part] | None = None
-        #: The request's passage on the lane behind that connection.
-        self.further: Further | None = None
-        self.node = lane.root
-        #: The worker's clock behind each moment.
-        self.times: list[int] = []
-        #: How many callbacks of the present moment, or of the stream's end, have returned.
-        self.gone = 0
-        self._leaving: Leaving | None = None
-        self._derailed = False
-        #: Where there is one module only: its context, which needs no seat as long as all goes as expected.
-        self._context: Context | None = None
-        self._track: Track | None = None
 
     def begin(self) -> None:
         """Arrive: a task of the worker."""
         lane, connection = self.lane, self.caller.connection
         thread = lane.thread
+        now_ns = thread.now_ns
         if self.account is not None:
-            self.account.wait_ns += thread.now_ns - self.start_ns
+            self.account.wait_ns += now_ns - self.start_ns
         if self._derailed or not (connection.is_idle and lane.open):
             self.caller.left()
             connection.on_read(self.request())
             return
         lane.served += 1
-        self.start_ns = thread.now_ns
-        self.ids = Ids(lane.envoy.draw_request_id(), self.ids.carried)
+        self.node, self.times, self.start_ns = lane.root, [], now_ns
+        self.ids.own = lane.draw_id()
         thread.spent_ns += lane.entry_ns
         if lane.can_ride:
-            self._context = lane.take_context()
-        else:
-            self.seats = [Seat(plugin, self, plugin.add_context(NOBODY)) for plugin in lane.plugins]
+            self.context = lane.take_context()
+        elif lane.plugins:
+            self.foot = Foot(self)
+            self.foot.seats = [Seat(plugin, self, self.foot, plugin.add_context(NOBODY)) for plugin in lane.plugins]
         self._walk()
 
     def request(self) -> list[Part]:
@@ -167,15 +143,14 @@ class Passage:
 
     def _go_on_foot(self, moment: Shown) -> bool:
         """Go to the next moment; False when the passage has left its lane."""
-        if not self.seats:
-            self._sit_down()
-        return self._show(moment) and self._pass(moment)
+        foot = self._get_down()
+        return foot.show(moment) and self._pass(moment, foot)
 
-    def _pass(self, moment: Shown) -> bool:
-        doing = self._left(moment)
+    def _pass(self, moment: Shown, foot: Foot) -> bool:
+        doing = foot.left(moment)
         if self._follow(None if doing is moment.content else doing, doing):
             return True
-        self._leave(GO_ON[moment.piece]).between()
+        self.leave(GO_ON[moment.piece]).between()
         return False
 
     def _follow(self, key: object, doing: Doing) -> bool:
@@ -192,7 +167,7 @@ class Passage:
 
     def _track_here(self) -> Track | None:
         """The track that begins at the present moment, laid when that is familiar."""
-        context, node = self._context, self.node
+        context, node = self.context, self.node
         if context is None:
             return None
         track, shim = node.track, context.wasm.shim
@@ -207,7 +182,7 @@ class Passage:
 
     def _ride(self, track: Track) -> bool:
         """Take a ride; False when the passage has left its lane."""
-        context, ride = self._context, track.ride
+        context, ride = self.context, track.ride
         assert context is not None
         assert ride is not None
         track.rides += 1
@@ -225,9 +200,11 @@ class Passage:
     def _get_off(self, ran: Ran, ride: Ride) -> bool:
         """Go on behind the callback with which a ride has ended; False when the passage has left its lane."""
         place = ran.over - (not ran.trapped)
-        if not self.seats:
+        if self.foot is None:
             self.dismount(place)
-        seat, context = self.seats[0], self.seats[0].context
+        foot = self._get_down()
+        (seat,) = foot.seats
+        context = seat.context
         seat.creating, context.created = False, True
         created_only = place < len(ride.driver.callbacks) - ride.length
         if created_only:
@@ -235,26 +212,24 @@ class Passage:
             action: Action = RETURNED
         else:
             action = seat.concluded(ran.second)
-        self.shown_to = None
-        if self._leaving is not None:
-            self._leaving.returned(action)
+        if not foot.returned(action):
             return False
         moment = self.node.moment
         assert isinstance(moment, Shown)
         if created_only:
             return self._go_on_foot(moment)
-        self.gone = 1
+        foot.gone = 1
         if action is not GO_ON[moment.piece]:
-            self._leave(action).between()
+            self.leave(action).between()
             return False
-        return self._pass(moment)
+        return self._pass(moment, foot)
 
     def dismount(self, over: int) -> HeaderMap | BodyBuffer | None:
         """Come up with what a callback is being shown; ``over`` others have run before it. See :class:`Rider`."""
-        self._sit_down()
-        seat, track = self.seats[0], self._track
+        foot, track = self._get_down(), self._track
+        seat = foot.seats[0]
         if isinstance(self.node.moment, Over):
-            seat.in_access_log, self.gone = over == 0, over
+            seat.in_access_log, foot.gone = over == 0, over
             return None
         assert track is not None
         assert track.ride is not None
@@ -265,79 +240,40 @@ class Passage:
         seat.context.created = True
         self.times += [self.lane.thread.now_ns] * place
         self.node = track.nodes[place]
-        self.changed, self.gone = False, 0
         moment = self.node.moment
         assert isinstance(moment, Shown)
-        seat.piece, self.shown_to = moment.piece, seat
-        self._take_up(moment)
-        return self.headers or self.body
+        seat.piece, foot.shown_to = moment.piece, seat
+        foot.take_up(moment)
+        return foot.headers or foot.body
 
-    def _sit_down(self) -> None:
-        if not self.seats:
-            assert self._context is not None
-            self.seats = [Seat(self.lane.plugins[0], self, self._context)]
-
-    # -- the modules ---
-
-    def order(self, piece: Piece) -> Sequence[Seat]:
-        """In which order modules see a piece."""
-        return self.seats if piece.of_request else self.seats[::-1]
-
-    def _show(self, moment: Shown) -> bool:
-        """Let every module see a piece; False when the passage has left its lane."""
-        self.changed, self.gone = False, 0
-        self._take_up(moment)
-        go_on = GO_ON[moment.piece]
-        for seat in self.order(moment.piece):
-            action = seat.show(moment)
-            self.shown_to = None
-            if self._leaving is not None:
-                self._leaving.returned(action)
-                return False
-            self.gone += 1
-            if action is not go_on:
-                self._leave(action).between()
-                return False
-        return True
-
-    def _take_up(self, moment: Shown) -> None:
-        """Make of a piece what a module can change."""
-        self.headers = self.body = None
-        if isinstance(moment.content, bytes):
-            self.body = BodyBuffer(bytearray(moment.content))
-        else:
-            self.headers = HeaderMap(kind=moment.piece.kind)
-            self.headers.assign(self.ids.put_into(moment.content))
-
-    def _left(self, moment: Shown) -> Content:
-        """Return what the modules have left of a piece: the very content where that is the same."""
-        if not self.changed:
-            return moment.content
-        after = self.content_now()
-        return moment.content if after == moment.content else after
-
-    def content_now(self) -> Content:
-        """What the piece has become that is being shown, with marks for ids."""
-        if self.headers is not None:
-            return self.ids.take_from(self.headers.pairs())
-        return bytes(self.body.data) if self.body is not None else b""
+    def _get_down(self) -> Foot:
+        """Go on foot from now on."""
+        if self.foot is None:
+            self.foot = Foot(self)
+            if self.context is not None:
+                self.foot.seats = [Seat(self.lane.plugins[0], self, self.foot, self.context)]
+        return self.foot
 
     # -- upstream ---
 
     def _send(self, sent: Sent) -> None:
         lane = self.lane
         cluster = lane.worker.clusters[sent.cluster]
-        address = cluster.turn() or sent.address
-        pool = cluster.pool(address)
-        socket = pool.take_idle()
-        if socket is None:
+        address, breakers = cluster.turn(sent.address), cluster.breakers
+        pool = cluster.pool(address) if address is not None else None
+        is_room = pool is not None and (breakers is None or breakers.requests.is_left())
+        socket = pool.take_idle() if pool is not None and is_room else None
+        if address is None or socket is None:
             cluster.pinned = address
-            self._leave(RETURNED).between()
+            self.leave(RETURNED).between()
             return
         assert socket.peer
         self.pool, self.socket, self.waits = pool, socket, True
         self.caller.connection.has_passage = True
         self.cluster, self.address = cluster, address
+        cluster.active[address] += 1
+        if breakers is not None:
+            breakers.requests.take()
         socket.reader = self
         socket.charge(self.account)
         self.node.passed += 1
@@ -357,7 +293,10 @@ class Passage:
     def _look_onward(self, sent: Sent, address: Address, thread: Thread) -> Onward:
         """Find the lane behind a connection, on which there is one id of a former lane and no other."""
         own, carried = has_mark(sent.parts, REQUEST_ID), has_mark(sent.parts, CARRIED_ID)
-        lane = None if own and carried else self.lane.express.lane_at(address, thread, carry_on(sent.parts))
+        http2 = self.lane.worker.clusters[sent.cluster].http2
+        lane = (
+            None if own and carried else self.lane.express.lane_at(address, thread, carry_on(sent.parts), http2=http2)
+        )
         return Onward(lane, own, size_of(sent.parts))
 
     @property
@@ -376,7 +315,8 @@ class Passage:
 
     def answered(self, passage: Passage, over: Over, end_ns: int) -> None:
         """Take the answer of the next lane, a little later."""
-        self.hear(passage.response(), end_ns, passage.size_bytes)
+        self.further = None  # which knows this one: together they would wait for the garbage collector
+        self.hear(passage.response(), end_ns, over.size_bytes)
 
     def hear(self, parts: list[Part], sent_ns: int, size_bytes: int) -> None:
         """Take an answer that leaves the other end of the connection at ``sent_ns``."""
@@ -390,44 +330,49 @@ class Passage:
             self.account.wait_ns += self.lane.thread.now_ns - time_ns
         self.on_read(parts)
 
-    @property
-    def size_bytes(self) -> int:
-        """How long the response is."""
-        over = self.node.moment
-        assert isinstance(over, Over)
-        return over.size_bytes
-        self.further = None  # which knows this one: together they would wait for the garbage collector
-
     def left(self) -> None:
         """Expect the answer on the connection, as ever."""
 
     def on_read(self, parts: list[Part]) -> None:
         """Take the answer: a task of the worker."""
         assert self.socket
-        if self._leaving is not None:  # it had gone before the host could know
+        leaving = self._leaving
+        if leaving is not None:  # it had gone before the host could know
             if self.socket.reader is not None and not self.socket.closed:
                 self.socket.reader.on_read(parts)
             return
-        lane, node = self.lane, self.node
-        elapsed_ms = (lane.thread.now_ns - self._asked_ns) // _MS if lane.tells_time else 0
+        thread, cluster = self.lane.thread, self.cluster
+        assert cluster
+        thread.spent_ns += cluster.answer_ns
+        now_ns = thread.now_ns
         self._heard()
         self.answer = parts
         if self.pool is not None:
             self.pool.promise()
+        if self._take_answer(parts, now_ns):
+            self._walk()
+        else:
+            self.leave(RETURNED).between()
+        outliers = cluster.outliers
+        if outliers is not None and self._leaving is None and self.address is not None:
+            outliers.report(self.address, status_of(parts), now_ns)  # else the stream model has done it
+
+    def _take_answer(self, parts: list[Part], now_ns: int) -> bool:
+        """Go to the moment behind an answer; False as for :meth:`_follow`."""
+        node = self.node
+        elapsed_ms = (now_ns - self._asked_ns) // _MS if self.lane.tells_time else 0
         known = node.answers.get((id(parts), elapsed_ms))
         if known is not None and known[0] is parts:
             self.node, self.ids.date = known[1], known[2]
-            self.times.append(lane.thread.now_ns)
-            self._walk()
-            return
+            self.times.append(now_ns)
+            return True
         answer = Answer(self.ids.take_date(parts), elapsed_ms)
-        if self._follow(answer, answer):
-            if len(node.answers) == _ANSWERS:
-                node.answers.clear()
-            node.answers[id(parts), elapsed_ms] = parts, self.node, self.ids.date
-            self._walk()
-        else:
-            self._leave(RETURNED).between()
+        if not self._follow(answer, answer):
+            return False
+        if len(node.answers) == _ANSWERS:
+            node.answers.clear()
+        node.answers[id(parts), elapsed_ms] = parts, self.node, self.ids.date
+        return True
 
     def on_close(self) -> None:
         """Leave: the host has closed instead of answering."""
@@ -443,7 +388,7 @@ class Passage:
         self._heard()
         if self.further is not None:
             self.further.derail()
-        self._leave(RETURNED).between()
+        self.leave(RETURNED).between()
 
     def derail(self) -> None:
         """Leave as soon as possible: what comes to the connection matters from now on."""
@@ -453,6 +398,10 @@ class Passage:
 
     def _heard(self) -> None:
         self.waits = self.caller.connection.has_passage = False
+        if self.cluster is not None and self.address is not None:
+            self.cluster.active[self.address] -= 1
+            if self.cluster.breakers is not None:
+                self.cluster.breakers.requests.give()
         self.lane.unwatch()
 
     # -- the end ---
@@ -472,41 +421,30 @@ class Passage:
 
     def _end_modules(self) -> bool:
         """Let every module log, then end its context; False when the passage has left its lane."""
-        self.gone = 0
-        if self._context is not None and not self.seats and self._finish(self._context):
+        foot = self.foot
+        if foot is not None:
+            foot.gone = 0
+        elif self.context is None or self._finish(self.context):
             return True
-        if self._leaving is not None:
-            self._leaving.returned(RETURNED)
-            return False
-        steps = [seat.log for seat in self.seats]
-        for seat in self.seats:
-            steps += seat.done, seat.delete
-        for step in steps[self.gone :]:
-            step()
-            if self._leaving is not None:
-                self._leaving.returned(RETURNED)
-                return False
-            self.gone += 1
-        for seat in self.seats:
-            seat.plugin.release()
-        return True
+        else:
+            foot = self._get_down()
+        return not self.goes_on_elsewhere(RETURNED) and foot.end(RETURNED)
 
     def _finish(self, context: Context) -> bool:
         """End the only module's context in one crossing; False when that did not go all the way."""
         wasm = context.wasm
         if wasm.fail_state:
-            self._sit_down()
             return False
         ran = wasm.quick.finish(context, self)
         if ran is None:
             self.lane.give_back(context)
             return True
         wasm.settle()
-        self._sit_down()
-        self.seats[0].in_access_log = False
+        foot = self._get_down()
+        foot.seats[0].in_access_log = False
         if self._leaving is None:
-            self.gone = ran.over + ran.trapped
-            if self.gone == len(FINISH.callbacks):
+            foot.gone = ran.over + ran.trapped
+            if foot.gone == len(FINISH.callbacks):
                 wasm.contexts.pop(context.id, None)
         return False
 
@@ -549,11 +487,18 @@ class Passage:
 
     def leave_within(self) -> None:
         """Leave in the middle of the present callback, whose context will have a filter of the stream model then."""
-        self._leave(None).within()
+        self.leave(None).within()
 
-    def _leave(self, action: Action | None) -> Leaving:
+    def leave(self, action: Action | None) -> Leaving:
+        """Leave behind a callback that has returned ``action``, or in the middle of one that has not."""
         self.lane.strayed += 1
-        if self._context is not None:
-            self._sit_down()
+        self._get_down()
         self._leaving = Leaving(self, deeds_of(self, action))
         return self._leaving
+
+    def goes_on_elsewhere(self, action: Action) -> bool:
+        """Whether the passage has left in the middle of a callback, which has now returned ``action``."""
+        if self._leaving is None:
+            return False
+        self._leaving.returned(action)
+        return True

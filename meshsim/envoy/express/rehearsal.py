@@ -13,7 +13,8 @@ from random import Random
 from typing import TYPE_CHECKING, NoReturn
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
-from meshsim.envoy.balancing import InTurn
+from meshsim.envoy.address import Address
+from meshsim.envoy.balancing import ByLot, Host, InTurn, LeastBusy
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.express.course import DATE, REQUEST_ID, Answer, Content, Doing, Moment, Over, Piece, Sent, Shown
@@ -22,17 +23,17 @@ from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.hops import Hop, HopLog
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.manager import Manager, WasmFilterMaker
-from meshsim.envoy.plugins import PluginUse
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.plugin_use import PluginUse
 from meshsim.envoy.routing import Match
-from meshsim.envoy.stream import Stream, StreamInfo
+from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_info import StreamInfo
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.upstream import Address
 from meshsim.envoy.wire import LOOPBACK_NS, Part, Socket, size_of
 from meshsim.sim import Level, Streams
 
 if TYPE_CHECKING:
-    from meshsim.envoy.proxy import Envoy
+    from meshsim.envoy.server import Server
 
 _MS = 1_000_000
 _SERVED_WITHIN_NS = 3_600_000_000_000
@@ -47,7 +48,7 @@ class Rehearsal:
 
     Parameters
     ----------
-    envoy : Envoy
+    envoy : Server
         Whose bootstrap it is; nothing of it is changed.
     listener : Listener
         Where the request comes in; its only network filter is a connection manager.
@@ -55,9 +56,13 @@ class Rehearsal:
         What a client writes.
     doings : sequence of Doing
         What happened at each moment so far; then modules leave everything as it is.
+    http2 : bool
+        Whether the client writes in HTTP/2.
     """
 
-    def __init__(self, envoy: Envoy, listener: Listener, request: Sequence[Part], doings: Sequence[Doing]) -> None:
+    def __init__(
+        self, envoy: Server, listener: Listener, request: Sequence[Part], doings: Sequence[Doing], *, http2: bool
+    ) -> None:
         from meshsim.envoy.proxy import Envoy
 
         class Stage(Envoy):
@@ -80,22 +85,24 @@ class Rehearsal:
         stage.hops = self._hops = _Hops(stage)
         stage.process.use_streams(_NoChance())
         stage.process.cluster_hosts = envoy.process.cluster_hosts
+        for cluster in stage.workers[0].clusters.values():
+            _leave_to_passages(cluster)
         stage.network = {
             address: _Host(self, address) for cluster in stage.workers[0].clusters.values() for address in cluster.hosts
         }
         stage.start_listening()
         self._written: list[Part] = []
         self._last: tuple[HeaderMap, HeaderMap | None, HeaderMap | None] = HeaderMap(), None, None
-        self._run(listener, request)
+        self._run(listener, request, http2=http2)
 
-    def _run(self, listener: Listener, request: Sequence[Part]) -> None:
+    def _run(self, listener: Listener, request: Sequence[Part], *, http2: bool) -> None:
         stage, (manager,) = self._stage, listener.chain
         assert isinstance(manager, Manager)
         worker = stage.workers[0]
         gated = _GatedManager(
             stage, manager.listener, manager.config, manager.uses, manager.loggers, manager.address, self
         )
-        near, far = Socket.pair(Thread("client", stage.kernel), worker.thread)
+        near, far = Socket.pair(Thread("client", stage.kernel), worker.thread, http2=http2)
         near.reader = self
         gated.serve(worker, far, lambda: self._facts(manager, worker))
         near.write_all(list(request))
@@ -144,17 +151,15 @@ class Rehearsal:
         assert self.stream
         name = (self.stream.route and self.stream.route.cluster) or ""
         cluster = self._stage.workers[0].clusters[name]
-        if cluster.http2 or cluster.max_requests:
+        if cluster.max_requests:
             raise NotTheSame("connections take turns")
-        if cluster.breakers is not None:
-            raise NotTheSame("it depends on how many others there are")
         if len(cluster.hosts) > 1 and not self._are_alike(cluster):
             raise NotTheSame("the course depends on the host")
         return name
 
     def _are_alike(self, cluster: Cluster) -> bool:
-        """Whether a cluster's hosts take turns, and nothing but the address tells one from another."""
-        names = {self._stage.host_name(cluster.name, address) for address in cluster.hosts}
+        """Whether a cluster's hosts are chosen without a hash, and nothing but the address tells one from another."""
+        names = {self._stage.clusters.host_name(cluster.name, address) for address in cluster.hosts}
         return isinstance(cluster.balancer, InTurn) and names == {""}
 
     def over(self, request: HeaderMap, response: HeaderMap | None, trailers: HeaderMap | None) -> None:
@@ -196,16 +201,24 @@ class Rehearsal:
     def _with_patience(self, sent: Sent, place: int) -> Sent:
         """Say how long an answer is waited for: nobody answers here, so what comes next comes of waiting."""
         costs = self._stage.process.costs
-        entered_ns = LOOPBACK_NS + costs.request_ns + len(self.uses) * costs.filter_ns
+        entered_ns = LOOPBACK_NS + costs.wake_ns + costs.request_ns + len(self.uses) * costs.filter_ns
         since = self._times[place - 1] if place else entered_ns
         then = [*self._times[place + 1 : place + 2], *self._hops.ends]
-        return replace(sent, patience_ns=then[0] - since) if then else sent
+        # The worker has slept until then, and a real one wakes up by itself.
+        return replace(sent, patience_ns=then[0] - costs.wake_ns - since) if then else sent
+
+
+def _leave_to_passages(cluster: Cluster) -> None:
+    """Let the first host be asked, whatever else is asked or was: each passage looks at that for itself."""
+    cluster.breakers = cluster.outliers = None
+    if isinstance(cluster.balancer, ByLot | LeastBusy):
+        cluster.balancer = InTurn([Host(address, "") for address in cluster.hosts])
 
 
 class _Hops(HopLog):
     """Knows in which turn the stream has ended."""
 
-    def __init__(self, stage: Envoy) -> None:
+    def __init__(self, stage: Server) -> None:
         super().__init__(stage.recorder)
         self._kernel = stage.kernel
         self.turn_ns = -1

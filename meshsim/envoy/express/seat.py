@@ -17,14 +17,16 @@ from meshsim.abi.constants import (
 )
 from meshsim.abi.context import Context
 from meshsim.abi.ports import Buffer, HeaderMap, LocalResponse, NoStream
+from meshsim.envoy.account import Account
 from meshsim.envoy.attributes import plugin_attribute
 from meshsim.envoy.buffer import ReadOnlyBuffer
 from meshsim.envoy.express.course import Over, Piece, Shown
 from meshsim.envoy.express.track import BODIES, CALLBACKS, MAPS
 from meshsim.envoy.filters.wasm import WasmFilter
-from meshsim.envoy.plugins import ThreadPlugin
+from meshsim.envoy.thread_plugin import ThreadPlugin
 
 if TYPE_CHECKING:
+    from meshsim.envoy.express.foot import Foot
     from meshsim.envoy.express.passage import Passage
 
 Action = HeadersAction | DataAction | TrailersAction
@@ -43,11 +45,12 @@ class Seat:
     passage leave its lane, and hands on.
     """
 
-    __slots__ = ("_passage", "context", "creating", "in_access_log", "passed", "piece", "plugin")
+    __slots__ = ("_foot", "_passage", "context", "creating", "in_access_log", "passed", "piece", "plugin")
 
-    def __init__(self, plugin: ThreadPlugin, passage: Passage, context: Context) -> None:
+    def __init__(self, plugin: ThreadPlugin, passage: Passage, foot: Foot, context: Context) -> None:
         self.plugin = plugin
         self._passage = passage
+        self._foot = foot
         self.piece = Piece.REQUEST_HEADERS
         self.context = context
         context.host = self
@@ -57,24 +60,34 @@ class Seat:
         #: The filter of the stream model, once the passage has left.
         self.passed: WasmFilter | None = None
 
+    @property
+    def account(self) -> Account | None:
+        """What the request is charged with."""
+        return self._passage.account
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the module holds a message back; a passage that goes on is held by nobody."""
+        return self.passed is not None and self.passed.is_held
+
     # -- what happens ---
 
     def show(self, moment: Shown) -> Action:
         """Call the module for a piece; return what it wants of the stream."""
-        piece, passage, context = moment.piece, self._passage, self.context
+        piece, foot, context = moment.piece, self._foot, self.context
         if not context.created:
             self.creating = True
             context.create()
             self.creating = False
             if self.passed is not None:
                 return HeadersAction.CONTINUE
-        self.piece, passage.shown_to = piece, self
-        if passage.body is not None:
-            return context.body(CALLBACKS[piece], len(passage.body.data), moment.end)
-        assert passage.headers is not None
+        self.piece, foot.shown_to = piece, self
+        if foot.body is not None:
+            return context.body(CALLBACKS[piece], len(foot.body.data), moment.end)
+        assert foot.headers is not None
         if piece is Piece.REQUEST_HEADERS or piece is Piece.RESPONSE_HEADERS:
-            return context.headers(CALLBACKS[piece], len(passage.headers), moment.end)
-        return context.trailers(CALLBACKS[piece], len(passage.headers))
+            return context.headers(CALLBACKS[piece], len(foot.headers), moment.end)
+        return context.trailers(CALLBACKS[piece], len(foot.headers))
 
     def concluded(self, result: int | None) -> Action:
         """Behind a callback that was called otherwise: what it wants of the stream."""
@@ -112,14 +125,14 @@ class Seat:
 
     def _map(self, kind: HeaderMapType) -> HeaderMap | None:
         """The map of the moment, while this module is shown it."""
-        passage = self._passage
-        return passage.headers if passage.shown_to is self and MAPS.get(self.piece) is kind else None
+        foot = self._foot
+        return foot.headers if foot.shown_to is self and MAPS.get(self.piece) is kind else None
 
     def mutable_header_map(self, kind: HeaderMapType) -> HeaderMap | None:
         """Return the map of the moment; trailers can be made in the last piece of data, by the stream model."""
         if self.passed is not None:
             return self.passed.mutable_header_map(kind)
-        if self._passage.shown_to is self and self.piece in BODIES and kind in _OF_STREAM:
+        if self._foot.shown_to is self and self.piece in BODIES and kind in _OF_STREAM:
             return self._filter().mutable_header_map(kind)
         return None if self.in_access_log else self._map(kind)
 
@@ -128,16 +141,16 @@ class Seat:
         if self.passed is not None:
             return self.passed.buffer(kind)
         if kind is BufferType.REQUEST_BODY or kind is BufferType.RESPONSE_BODY:
-            there = BODIES.get(self.piece) is kind and self._passage.shown_to is self
+            there = BODIES.get(self.piece) is kind and self._foot.shown_to is self
             if not there:
                 return ReadOnlyBuffer()
-            self._passage.changed = True
-            return self._passage.body
+            self._foot.changed = True
+            return self._foot.body
         return self.plugin.buffer(kind)
 
     def headers_changed(self, kind: HeaderMapType) -> None:
         """Note that what the module leaves is not what it was shown."""
-        self._passage.changed = True
+        self._foot.changed = True
         if self.passed is not None:
             self.passed.headers_changed(kind)
 

@@ -12,8 +12,9 @@ from meshsim.envoy.attributes import Subject, stream_attribute
 from meshsim.envoy.config.access_log import AccessLog, AccessLogFilter
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.log_filter import holds
-from meshsim.envoy.plugins import PluginUse, ThreadPlugin
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.plugin_use import PluginUse
+from meshsim.envoy.thread_host import ThreadHost
+from meshsim.envoy.thread_plugin import ThreadPlugin
 
 
 @dataclass(frozen=True, slots=True)

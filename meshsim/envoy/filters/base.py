@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
+from meshsim.envoy.chain import Iteration
 from meshsim.envoy.headers import HeaderMap
 
 if TYPE_CHECKING:
+    from meshsim.envoy.account import Account
     from meshsim.envoy.chain import Slot
     from meshsim.envoy.stream import Stream
 
@@ -22,6 +24,17 @@ class HttpFilter:
     stream: Stream
     request_slot: Slot
     response_slot: Slot
+
+    @property
+    def account(self) -> Account | None:
+        """What the stream's request is charged with."""
+        return self.stream.info.account
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this filter holds the request or the response back."""
+        slots = self.request_slot, self.response_slot
+        return not self.stream.over and any(slot.state is not Iteration.CONTINUE for slot in slots)
 
     def decode_headers(self, headers: HeaderMap, end: bool) -> HeadersAction:
         """Take the request's headers."""

@@ -12,9 +12,9 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply
-from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.routing import header_matches
 from meshsim.envoy.stats import Counters
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread, Timer
 
 _BODY = "fault filter abort"

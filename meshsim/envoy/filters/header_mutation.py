@@ -11,8 +11,8 @@ from meshsim.envoy.config.header_mutation import HeaderMutation, HeaderMutationP
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
-from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.routing import Formatter
+from meshsim.envoy.thread_host import ThreadHost
 
 
 @dataclass(frozen=True, eq=False, slots=True)

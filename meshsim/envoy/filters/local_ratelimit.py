@@ -16,8 +16,8 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
-from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.routing import edit_headers
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
 
 _S = 1_000_000_000

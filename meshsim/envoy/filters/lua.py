@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshsim.abi.callouts import HttpAnswer
+from meshsim.abi.callouts import Cancel, HttpAnswer
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.callouts import HttpCallout
@@ -16,10 +16,10 @@ from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
-from meshsim.envoy.lua.run import Answer, Run
+from meshsim.envoy.lua.run import Answer, Call, Run
 from meshsim.envoy.lua.script import LoadedScript, Script
-from meshsim.envoy.process import ThreadHost
 from meshsim.envoy.stats import Counters
+from meshsim.envoy.thread_host import ThreadHost
 
 _CANONICAL_NAME = "envoy.filters.http.lua"
 _NO_ANSWER = Answer(((b":status", b"503"),), b"upstream failure")
@@ -204,22 +204,15 @@ class LuaFilter(HttpFilter):
         found = owner.metadata.filter_metadata if owner and owner.metadata else {}
         return found.get(self._use.name, found.get(_CANONICAL_NAME, {}))
 
-    def call(
-        self,
-        cluster: str,
-        headers: HeaderMap,
-        body: bytes,
-        timeout_ms: int,
-        plain: bool,
-        done: Callable[[Answer], None],
-    ) -> Callable[[], None] | None:
+    def call(self, call: Call, done: Callable[[Answer], None]) -> Cancel | None:
         """Send a request to a cluster; None when it has its answer at once."""
 
         def answered(answer: HttpAnswer | None) -> None:
             done(Answer(tuple(answer.headers.pairs()), answer.body) if answer else _NO_ANSWER)
 
-        address = None if plain else self._use.local_address
+        address = None if call.plain else self._use.local_address
         thread = self._host.thread
-        callout = HttpCallout(self._host.clusters[cluster], headers, lambda: thread.now_ns, answered, address)
-        callout.send(body, timeout_ms * 1_000_000)
-        return None if callout.over else callout.cancel
+        account = self._host.open_account(self, self._use.name, call.cluster)
+        cluster = self._host.clusters[call.cluster]
+        callout = HttpCallout(cluster, call.headers, lambda: thread.now_ns, answered, address, account)
+        return callout.send(call.body, call.timeout_ms * 1_000_000)

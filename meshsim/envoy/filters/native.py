@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.thread_host import ThreadHost
 
 
 class NativeUse(Protocol):

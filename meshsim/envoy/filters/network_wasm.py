@@ -20,7 +20,7 @@ from meshsim.envoy.filters.wasm import leave
 from meshsim.envoy.tcp import NetworkFilter
 
 if TYPE_CHECKING:
-    from meshsim.envoy.plugins import ThreadPlugin
+    from meshsim.envoy.thread_plugin import ThreadPlugin
 
 
 class WasmNetworkFilter(NetworkFilter):

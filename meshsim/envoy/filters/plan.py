@@ -7,13 +7,14 @@ from random import Random
 from typing import Protocol
 
 from meshsim.envoy.account import Account
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.retry import Retries
 from meshsim.envoy.timeouts import Timeouts
 from meshsim.envoy.tracing import Traced
-from meshsim.envoy.upstream import Address, UpstreamFailure
+from meshsim.envoy.upstream import UpstreamFailure
 
 
 class Asker(Protocol):

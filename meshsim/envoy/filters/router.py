@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import DataSource, SubstitutionFormatString
@@ -28,7 +29,7 @@ from meshsim.envoy.routing import Match
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream
 from meshsim.envoy.timeouts import Timeouts
-from meshsim.envoy.upstream import Address, UpstreamFailure
+from meshsim.envoy.upstream import UpstreamFailure
 
 _NOT_FOUND_STATUS = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
 
@@ -252,6 +253,7 @@ class Router(HttpFilter):
     def no_answer(self, failure: UpstreamFailure) -> None:
         """Answer for an upstream that did not."""
         if not self.stream.over:
+            self.stream.info.transport_failure = failure.transport
 
             def edit(response: HeaderMap) -> None:
                 if failure.overload and not self._config.suppress_envoy_headers:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.filters.plan import Asker, Plan
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.retry import Retries
 from meshsim.envoy.threads import Timer
-from meshsim.envoy.upstream import CUT, NO_HOST, PROTOCOL_ERROR, Address, Upstream, UpstreamFailure
+from meshsim.envoy.upstream import CUT, NO_HOST, PROTOCOL_ERROR, Upstream, UpstreamFailure
 
 _GATEWAY_TIMEOUT = 504
 _NO_ROOM = UpstreamFailure(

@@ -36,7 +36,7 @@ from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
 
 if TYPE_CHECKING:
-    from meshsim.envoy.plugins import ThreadPlugin
+    from meshsim.envoy.thread_plugin import ThreadPlugin
 
 _GRPC_UNAVAILABLE = 14
 #: Envoy keeps a status in 16 bits.

@@ -1,4 +1,4 @@
-"""What the methods of a script's handles call: the host's side of ``api.lua``, for all runs of one state."""
+"""What the methods of a script's handles call: the host's side of them, for all runs of one state."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ class Functions:
         self._runs[run].clear_route_cache()
 
     def _told(self, value: Any) -> Any:
-        """Write a value for ``value_of`` of ``api.lua``: its kind, and what belongs to it."""
+        """Write a value for ``value_of`` of ``facts.lua``: its kind, and what belongs to it."""
         match value:
             case dict():
                 parts = [part for key in sorted(value) for part in (key.encode(), self._told(value[key]))]
@@ -277,7 +277,7 @@ def _pairs(entries: Any) -> list[tuple[bytes, bytes]]:
 
 
 def _value(written: Any) -> Any:
-    """Read a value that ``written`` of ``api.lua`` wrote."""
+    """Read a value that ``written`` of ``facts.lua`` wrote."""
     kind, content = written[1], written[2]
     if kind == b"list":
         return [_value(item) for item in content.values()]

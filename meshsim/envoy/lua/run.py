@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from meshsim.abi.callouts import Cancel
 from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.chain import Chain, Slot
@@ -72,6 +73,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Call(NamedTuple):
+    """What a script wants to send; ``timeout_ms`` 0 waits for ever, ``plain`` leaves out the proxy's address."""
+
+    cluster: str
+    headers: HeaderMap
+    body: bytes
+    timeout_ms: int
+    plain: bool
+
+
 class Loaded(Protocol):
     """The script's state on the thread, and who pays for it."""
 
@@ -98,15 +109,7 @@ class Owner(Protocol):
     def fact(self, name: str) -> bytes: ...
     def metadata(self, whose: bytes) -> Mapping[str, Any]: ...
     def reply(self, reply: LocalReply) -> None: ...
-    def call(
-        self,
-        cluster: str,
-        headers: HeaderMap,
-        body: bytes,
-        timeout_ms: int,
-        plain: bool,
-        done: Callable[[Answer], None],
-    ) -> Callable[[], None] | None: ...
+    def call(self, call: Call, done: Callable[[Answer], None]) -> Cancel | None: ...
 
 
 class Run:
@@ -139,7 +142,7 @@ class Run:
         self._trailers: HeaderMap | None = None
         self._chunk: BodyBuffer | None = None
         self._reply: LocalReply | None = None
-        self._cancel: Callable[[], None] | None = None
+        self._cancel: Cancel | None = None
 
     # -- the message ---
 
@@ -294,11 +297,12 @@ class Run:
             return b"incomplete"
         if body is not None:
             headers.put(b"content-length", b"%d" % len(body))
+        call = Call(cluster, headers, body or b"", timeout_ms, plain)
         if detached:
-            self._owner.call(cluster, headers, body or b"", timeout_ms, plain, lambda answer: None)
+            self._owner.call(call, lambda answer: None)
             return None
         self.answer = None
-        self._cancel = self._owner.call(cluster, headers, body or b"", timeout_ms, plain, self._answered)
+        self._cancel = self._owner.call(call, self._answered)
         if self.answer is not None:
             return b"answered"
         self._waits = Waiting.CALL

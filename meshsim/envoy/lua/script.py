@@ -8,7 +8,7 @@ from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.lua.host import Functions
 from meshsim.envoy.lua.run import Run
 from meshsim.envoy.lua.state import STRIDE, State
-from meshsim.envoy.process import ThreadHost
+from meshsim.envoy.thread_host import ThreadHost
 from meshsim.sim import Level
 
 _STEP_INSTRUCTIONS = 4

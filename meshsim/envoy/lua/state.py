@@ -1,8 +1,9 @@
 """A LuaJIT state: one script on one thread, in a sandbox, with limits.
 
 LuaJIT is Envoy's own engine for Lua; here it comes with ``lupa``, the extra ``lua``. Scripts reach nothing of the
-machine (``sandbox.lua``), and nothing of Python: what they hold are objects that ``api.lua`` makes, whose methods hold
-the host's functions where no script sees them.
+machine (``sandbox.lua``), and nothing of Python: what they hold are objects (``objects.lua``), whose methods hold the
+host's functions where no script sees them. The methods are in a file for each kind of object; the files run in a row,
+before the script does, and each takes what those before it have made.
 
 Scripts are interpreted, never compiled by LuaJIT, because only the interpreter asks the hook that ends a script which
 does not return. So the number of instructions is the same in every run; it is counted in strides.
@@ -11,6 +12,7 @@ does not return. So the number of instructions is the same in every run; it is c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -40,6 +42,12 @@ def _no_attributes(_: object, name: object, setting: bool) -> object:
     raise AttributeError(name)
 
 
+@cache
+def _source(name: str) -> bytes:
+    """Read a file of this package; every state runs the same."""
+    return files(__package__).joinpath(name).read_bytes()
+
+
 def _runtime() -> Any:
     try:
         from lupa import luajit21
@@ -63,7 +71,7 @@ class State:
     code : bytes
         The script.
     functions : mapping of str to callable
-        What the methods of ``api.lua`` call.
+        What the methods of the objects call.
     limits : Limits
         Of these, ``fuel_per_call`` bounds the instructions of one step, and ``deadline_s`` its seconds.
 
@@ -88,12 +96,15 @@ class State:
         table = self._runtime.table_from({name.encode(): self._guarded(made) for name, made in functions.items()})
         fuel, seconds = limits.fuel_per_call, limits.deadline_s or _SECONDS
         self._sandbox = self._execute("sandbox.lua", table, STRIDE, fuel, seconds, _SOFT_BYTES >> 10)
-        self._driver = self._execute("api.lua", table, self._sandbox)
+        objects = self._execute("objects.lua", table, self._sandbox)
+        for name in ("messages.lua", "facts.lua", "statistics.lua"):
+            self._execute(name, table, self._sandbox, objects)
+        answer = self._execute("handle.lua", table, self._sandbox, objects)
+        self._driver = self._execute("runs.lua", self._sandbox, objects, answer)
         self._load(code)
 
     def _execute(self, name: str, *given: Any) -> Any:
-        code = files(__package__).joinpath(name).read_bytes()
-        return self._runtime.execute(code, *given, name=b"=" + name.encode())
+        return self._runtime.execute(_source(name), *given, name=b"=" + name.encode())
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Let what a host's function raises end the step, whatever the script does about errors."""

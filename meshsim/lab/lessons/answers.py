@@ -100,7 +100,7 @@ def matches(answer: Any, truth: Value, *, unit: str = "", tolerance: float = 0.0
         text = _text(answer)
         said = {plain(text), plain(text.rpartition(".")[2]) or plain(text)}  # "env.proxy_log" names proxy_log
         return bool(said & {plain(right) for right in (truth, *also)})
-    parts = items(answer)
+    parts = parts_of(answer, truth)
     if len(parts) != len(truth):
         return False
 
@@ -174,6 +174,19 @@ def items(answer: Any) -> list[Any]:
     if isinstance(answer, Real):
         return [answer]
     raise Unreadable(f"a list is asked for, not {_kind_of(answer)}")
+
+
+def parts_of(answer: Any, truth: Iterable[Value]) -> list[Any]:
+    """Return the parts of a collection; where letters are asked for, they may be written as one word.
+
+    Examples
+    --------
+    >>> parts_of("cd", frozenset("ac")), parts_of("cd", frozenset({"proxy_log"}))
+    (['c', 'd'], ['cd'])
+    """
+    parts = items(answer)
+    letters = all(isinstance(right, str) and len(right) == 1 for right in truth)
+    return list(parts[0]) if letters and len(parts) == 1 and isinstance(parts[0], str) else parts
 
 
 def plain(text: str) -> str:

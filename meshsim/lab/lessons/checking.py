@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from meshsim.errors import MeshsimError
-from meshsim.lab.lessons.answers import Unreadable, is_missing, items, matches
+from meshsim.lab.lessons.answers import UNITS, Unreadable, is_missing, matches, parts_of
 from meshsim.lab.lessons.lesson import Lesson, lesson
 from meshsim.lab.lessons.plan import Exercise
 from meshsim.lab.lessons.verdict import State, Verdict
+from meshsim.lab.wat import WatModule
 
 #: With this failure comes the hint, with that one the solution too.
 HINT_AT, SOLUTION_AT = 2, 3
+
+#: Unit of an exercise -> how an answer in it may be written.
+_UNIT_EXAMPLES: Mapping[str, str] = {"ns": "12 ms", "bytes": "4.2 MB"}
 
 
 def check(number: str, answer: Any = None) -> Verdict:
@@ -58,8 +62,9 @@ def judge(at: Lesson, exercise: Exercise, answer: Any) -> Verdict:
     if why_not is None:
         at.pass_(exercise.number)
         return Verdict(exercise.number, State.RIGHT, _praise(answer), failures)
-    failures += 1
-    at.failures[exercise.number] = failures
+    again = isinstance(answer, WatModule) and at.tried.get(exercise.number) == answer
+    failures += not again  # "run all cells" is no attempt: nobody gets a solution for a module that was not touched
+    at.failures[exercise.number], at.tried[exercise.number] = failures, answer
     return Verdict(
         exercise.number,
         State.WRONG,
@@ -81,9 +86,16 @@ def _answer(at: Lesson, exercise: Exercise, answer: Any) -> str | None:
         if matches(answer, at.once(wrong.value), **options):
             return f"{_said(answer)}: {wrong.why}"
     if isinstance(truth, frozenset):
-        parts = items(answer)
+        parts = parts_of(answer, truth)
         found = sum(any(matches(part, right, **options) for part in parts) for right in truth)
         return f"{_said(answer)}: {found} of {len(truth)} are found, and {len(parts) - found} are none of them."
+    if example := _UNIT_EXAMPLES.get(exercise.unit):
+        meant = [f"{answer} {unit}" for unit in UNITS[exercise.unit]]  # a unit that is there already stays
+        if any(matches(said, truth, **options) for said in meant):
+            return f'{_said(answer)} of what? Give a unit, as in "{example}".'
+        for wrong in exercise.wrong:
+            if any(matches(said, at.once(wrong.value), **options) for said in meant):
+                return f"{_said(answer)}: {wrong.why}"
     return f"{_said(answer)} is not it."
 
 

@@ -36,6 +36,8 @@ class Lesson:
         Name -> value; those that were not given have their defaults.
     failures : dict of str to int
         Exercise -> how often its answer was wrong.
+    tried : dict of str to object
+        Exercise -> the last answer that was wrong.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -43,6 +45,7 @@ class Lesson:
         self._parameters = {parameter.name: parameter.default for parameter in plan.parameters}
         self._passed: set[str] = set()
         self.failures: dict[str, int] = {}
+        self.tried: dict[str, Any] = {}
         self._known: dict[tuple[Hashable, ...], Any] = {}
         self._put_files(fresh=False)
 
@@ -107,6 +110,7 @@ class Lesson:
         self._passed.clear()
         self._known.clear()
         self.failures.clear()
+        self.tried.clear()
 
     def _put_files(self, *, fresh: bool) -> None:
         if not (source := files_of(self.number)).is_dir():

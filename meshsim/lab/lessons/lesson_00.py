@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshsim.abi.events import Direction
+from meshsim.envoy.requests import Request
 from meshsim.lab.lessons.answers import as_module
 from meshsim.lab.lessons.plan import Exercise, Parameter, Plan, Wrong
+from meshsim.lab.lessons.runs import calls_of, names, started
 
 if TYPE_CHECKING:
     from meshsim.envoy.proxy import Envoy
@@ -13,28 +16,22 @@ if TYPE_CHECKING:
     from meshsim.lab.wat import WatModule
 
 
+#: What the notebook sends.
+HELLO = Request(None, "GET", "/hello", "example.com", (("authorization", "Basic b3BlbjpzZXNhbWU="),))
+
+
 def _vms(at: Lesson) -> int:
     return len(at.envoy().memory())
 
 
 def _host_calls(at: Lesson) -> frozenset[str]:
-    envoy = at.envoy()
-    before = len(envoy.abi_trace())
-    envoy.get("/hello", headers={"authorization": "Basic b3BlbjpzZXNhbWU="})
-    return frozenset(
-        line.event.function.rpartition(".")[2]
-        for line in envoy.abi_trace()[before:]
-        if line.text.startswith("[vm->host]")
-    )
+    return frozenset(names(calls_of(at.envoy(), HELLO), Direction.VM_CALLS_HOST))
 
 
 def _with(at: Lesson, module: WatModule) -> Envoy:
     """The lesson's Envoy with another module."""
-    from meshsim.envoy.proxy import Envoy
-
     path = str(as_module(module).path)
-    text = at.bootstrap.read_text(encoding="utf-8").replace("hello.wasm", path)
-    return Envoy.from_yaml(text, concurrency=at.concurrency)
+    return started(at, at.bootstrap.read_text(encoding="utf-8").replace("hello.wasm", path))
 
 
 def _adds_a_header(at: Lesson, module: WatModule) -> str | None:

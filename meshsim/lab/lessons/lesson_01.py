@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 #: Bytes that the host asks room for: those of "open sesame!!".
 ROOM_BYTES = 13
+#: What a filter may want to do, by the letters in the notebook -> the host functions, any of which lets it do so.
+ABILITIES = {
+    "a": {"proxy_log"},
+    "b": {"path_open"},
+    "c": {"proxy_get_header_map_value", "proxy_get_header_map_pairs"},
+    "d": {"proxy_get_current_time_nanoseconds", "clock_time_get"},
+    "e": {"proxy_send_local_response"},
+}
 #: More than any sum here takes.
 ENOUGH_STEPS = 5_000
 _ALLOCATE = "proxy_on_memory_allocate"
@@ -49,12 +57,10 @@ def _spellings(at: Lesson) -> tuple[str, ...]:
     return f"{name}s", f"{name} section", f"the {name} section", f"the {name}s"
 
 
-def _imports(at: Lesson) -> frozenset[str]:
-    return frozenset(item.name for item in parse_module(module_of(at)).imports)
-
-
-def _exports(at: Lesson) -> frozenset[str]:
-    return frozenset(item.name for item in parse_module(module_of(at)).exports)
+def _able(at: Lesson) -> frozenset[str]:
+    """What the filter can do: it has asked for a host function that does it."""
+    asked = {item.name for item in parse_module(module_of(at)).imports}
+    return frozenset(letter for letter, ways in ABILITIES.items() if asked & ways)
 
 
 def _loaded(at: Lesson) -> int:
@@ -123,14 +129,26 @@ PLAN = Plan(
         ),
         Exercise(
             "01.2",
-            "Which functions does the module ask its host for?",
-            truth=_imports,
+            "Which of a to e can this filter do? Letters.",
+            truth=_able,
             wrong=(
-                Wrong(_exports, "these are the exports: what the host may call. Imports go the other way."),
-                Wrong(lambda at: frozenset({"env"}), "env is the name of the group. Which functions are in it?"),
+                Wrong(
+                    lambda at: frozenset("abcde"),
+                    "a program on your own machine could. A module can do what an import lets it do, and nothing else.",
+                ),
+                Wrong(
+                    lambda at: frozenset("ac") | {"d"},
+                    "even the time of day is something that only the host knows. Is there an import that tells it?",
+                ),
+                Wrong(
+                    lambda at: frozenset("ac") | {"e"},
+                    "to answer a request takes a host function, proxy_send_local_response. Is it asked for?",
+                ),
+                Wrong(lambda at: frozenset("a"), "nearly. Which import has to do with headers?"),
+                Wrong(lambda at: frozenset("c"), "nearly. Which import has to do with the log?"),
             ),
-            hint="facts.imports lists them; each has a name.",
-            solution="[item.name for item in facts.imports]",
+            hint="For each letter, look for a line `asks for` that would let the filter do so.",
+            solution="a (proxy_log) and c (proxy_get_header_map_value); for the others there is no import.",
         ),
         Exercise(
             "01.3",

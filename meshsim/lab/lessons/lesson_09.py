@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshsim.abi.events import Direction
 from meshsim.cost import Profile, default_profile
 from meshsim.envoy.requests import Request
+from meshsim.lab.lessons.answers import as_module
 from meshsim.lab.lessons.plan import Exercise, Parameter, Plan, Wrong
+from meshsim.lab.lessons.runs import names, started
 from meshsim.sim import Level
 
 if TYPE_CHECKING:
@@ -28,13 +31,8 @@ THRIFTY_CALLS = 2
 
 def with_calls(at: Lesson, calls: int, workers: int = 1, level: Level = Level.ABI) -> Envoy:
     """Start the lesson's Envoy with a filter that makes so many host calls for each request."""
-    from meshsim.envoy.loader import parse_bootstrap
-    from meshsim.envoy.proxy import Envoy
-
     text = at.bootstrap.read_text(encoding="utf-8").replace('value: "10"', f'value: "{calls}"')
-    envoy = Envoy(parse_bootstrap(text, base_dir=at.folder), concurrency=workers, level=level)
-    envoy.start()
-    return envoy
+    return started(at, text, workers=workers, level=level)
 
 
 def _alone_ns(envoy: Envoy) -> int:
@@ -89,12 +87,8 @@ def _cheapest_first(at: Lesson) -> tuple[str, ...]:
 
 def _thrifty(at: Lesson, module: WatModule) -> str | None:
     """Whether a filter does what the wasteful one does, with fewer crossings."""
-    from meshsim.envoy.loader import parse_bootstrap
-    from meshsim.envoy.proxy import Envoy
-
-    text = at.bootstrap.read_text(encoding="utf-8").replace("crossings.wasm", str(module.path))
-    envoy = Envoy(parse_bootstrap(text, base_dir=at.folder), concurrency=1)
-    envoy.start()
+    path = str(as_module(module).path)
+    envoy = started(at, at.bootstrap.read_text(encoding="utf-8").replace("crossings.wasm", path), workers=1)
     most = 0
     for plan, tier in (("gold", "gold"), ("free", "basic"), (None, "basic")):
         before = len(envoy.abi_trace())
@@ -102,7 +96,7 @@ def _thrifty(at: Lesson, module: WatModule) -> str | None:
         seen = dict(envoy.get("/", headers=headers).headers).get("x-seen-tier", "nothing")
         if seen != tier:
             return f"with {headers or 'no x-plan'} the tier should be {tier}, and is {seen}."
-        most = max(most, sum(line.text.startswith("[vm->host]") for line in envoy.abi_trace()[before:]))
+        most = max(most, len(names(envoy.abi_trace()[before:], Direction.VM_CALLS_HOST)))
     if most > THRIFTY_CALLS:
         return f"it does the right thing, with {most} host calls for a request; {THRIFTY_CALLS} are enough."
     return None
@@ -149,7 +143,6 @@ PLAN = Plan(
             unit="ns",
             tolerance=0.12,
             wrong=(
-                Wrong(lambda at: _longer(at) / 1000, 'of what? Give a unit: "1.2 us".'),
                 Wrong(
                     lambda at: _alone_ns(with_calls(at, at.calls)),
                     "that is the whole request. How much of it is due to the host calls?",
@@ -211,11 +204,19 @@ PLAN = Plan(
                 ),
                 Wrong(
                     lambda at: ("wasm", "native", "lua"),
-                    "faster than an interpreter, yes; but faster than no border at all?",
+                    "cheaper than the script, yes; but cheaper than no border at all?",
+                ),
+                Wrong(
+                    lambda at: ("native", "lua", "wasm"),
+                    "native code is first, and the other two are close: look at their numbers, and at their ranges.",
+                ),
+                Wrong(
+                    lambda at: ("lua", "native", "wasm"),
+                    "a script is called over a border too, and it has to be interpreted, or compiled while it runs.",
                 ),
             ),
-            hint="Sort the three printed numbers.",
-            solution="the order in which the cell above printed them, by ns",
+            hint="Run the next cell: it prints what was measured.",
+            solution="the engines of the next cell, by their ns",
         ),
         Exercise(
             "09.6",

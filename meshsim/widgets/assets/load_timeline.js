@@ -209,6 +209,10 @@ function render({ model, el }) {
   }
 
   // --- beneath the chart ---
+  const formulaOf = (row, holds) => [
+    h("div", { class: "formula soft", text: row.formula }),
+    h("div", { class: `formula ${holds ? "good" : "soft"}`, text: `${row.filled}${holds ? " ✓" : ""}` })];
+
   function drawTiles() {
     const { formula } = view();
     const step = model.get("step");
@@ -218,8 +222,7 @@ function render({ model, el }) {
       h("div", { class: "tile" },
         h("div", { class: "big", "data-testid": `count-${row.name}` }, num({ ...row.counted, text: String(counts[i]) })),
         h("div", { class: "words", text: row.words }),
-        h("div", { class: "formula soft", text: row.formula }),
-        h("div", { class: `formula ${all && row.holds ? "good" : "soft"}`, text: `${row.filled}${all && row.holds ? " ✓" : ""}` }))));
+        ...(model.get("formulas") ? formulaOf(row, all && row.holds) : []))));
   }
 
   function drawDetails() {
@@ -333,7 +336,7 @@ function render({ model, el }) {
 
   const resized = new ResizeObserver(() => drawChart());
   const stopView = follow(model, root, draw);
-  const stopState = follow(model, root, drawState, ["selected", "step"]);
+  const stopState = follow(model, root, drawState, ["selected", "step", "formulas"]);
   resized.observe(chart);
   return () => { pause(); resized.disconnect(); stopView(); stopState(); };
 }

@@ -71,7 +71,7 @@ function render({ model, el }) {
       h("table", {}, h("caption", { class: "spoken", text: `${title} by part` }), h("tbody", {}, bar.parts.map((p) => h("tr", {},
         h("td", { class: "key" }, h("span", { class: `dot ${p.colour}`, "aria-hidden": "true", text: p.letter })),
         h("th", { scope: "row", text: p.name }), h("td", { class: "value" }, num(p.value)),
-        h("td", { class: "soft range", title: "most measurements lie in here", text: p.range }))))),
+        h("td", { class: "soft range", title: "from the least round of measuring to the greatest", text: p.range }))))),
       more ? h("p", { class: "more", text: more }) : null,
       bar.lacking ? h("p", { class: "soft small", text: bar.lacking }) : null].filter(Boolean));
   }
@@ -81,7 +81,7 @@ function render({ model, el }) {
     const used = new Set(s.tasks.flatMap((task) => task.bars.map((bar) => bar.engine)));
     sides.replaceChildren(...[
       h("h4", { text: "The same task: native, Lua, Wasm" }),
-      s.tasks.length ? h("p", { class: "soft small", text: "CPU time that it adds to a request, each task on a scale of its own; the line is the range of most measurements" }) : null,
+      s.tasks.length ? h("p", { class: "soft small", text: "CPU time that it adds to a request, each task on a scale of its own; the line goes from the least round of measuring to the greatest" }) : null,
       ...s.tasks.map((task) => h("div", { class: "task" }, h("span", { class: "taskname", text: task.name }),
         h("div", { class: "bars" }, task.bars.map((bar) => h("div", { class: "side", title: bar.how },
           h("span", { class: "engine", text: ENGINE_NAMES[bar.engine] }),
@@ -93,7 +93,7 @@ function render({ model, el }) {
   }
 
   // -- curves ---
-  const W = 560, H = 270, LEFT = 62, RIGHT = 118, TOP = 14, BOTTOM = 34;
+  const W = 440, H = 260, LEFT = 58, RIGHT = 108, TOP = 14, BOTTOM = 34;
   const nice = (most) => {
     const unit = 10 ** Math.floor(Math.log10(most));
     return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((n) => n * unit).find((n) => n >= most) ?? most;

@@ -2,6 +2,7 @@
 
 const ROW = 26;
 const MARGIN_ROWS = 8;
+const HEAD_LEVELS = 6; // rows of names above the lifelines
 const VISITS = 30; // of a long list, those around the cursor are in the page
 const LEGEND = [
   ["wire", "on the wire"], ["callback", "callback"], ["hostcall", "host call"], ["return", "returns"],
@@ -148,20 +149,23 @@ function render({ model, el }) {
   function laneWidth() {
     const wide = scroll.clientWidth || 1000;
     const narrow = wide < 560;
-    gutter = narrow ? 6 : 74;
+    gutter = narrow ? 6 : Math.max(74, micros(view.steps.at(-1)?.at ?? 0).length * 7 + 20);
     parts.root.classList.toggle("narrow", narrow);
     return Math.max(24, Math.min(104, (wide * (narrow ? 0.42 : 0.47) - gutter) / view.lifelines.length));
   }
   const laneX = (i, width) => gutter + width * (i + 0.5);
+  /** Where the middle of a name stands: above its lifeline, and never beyond the left edge. */
+  const headX = (i, width, levels, name) => Math.max(laneX(i, width), Math.min(name.length * 7 + 18, levels * width - 4) / 2 + 2);
 
   function drawHeads() {
     const width = laneWidth();
     sequence.style.setProperty("--lanes", `${gutter + width * view.lifelines.length}px`);
-    const stagger = view.lifelines.some((line) => line.name.length * 7 + 18 > width);
-    heads.classList.toggle("staggered", stagger);
+    const widest = Math.max(...view.lifelines.map((line) => line.name.length * 7 + 18));
+    const levels = Math.max(1, Math.min(HEAD_LEVELS, Math.ceil(widest / width)));
+    heads.style.height = `${10 + 24 * levels}px`;
     heads.replaceChildren(h("span", { class: "unit", text: "µs" }, h("span", { class: "origin profile", text: "◇" })),
       ...view.lifelines.map((line, i) =>
-        h("span", { class: `lane ${line.role}`, style: `left:${laneX(i, width)}px;max-width:${(stagger ? 2 : 1) * width - 4}px`, text: line.name, title: `${line.name} (${line.role})` })));
+        h("span", { class: `lane ${line.role}`, style: `left:${headX(i, width, levels, line.name)}px;top:${5 + 24 * (i % levels)}px;max-width:${levels * width - 4}px`, text: line.name, title: `${line.name} (${line.role})` })));
   }
 
   /** Put the rows in sight into the page, if they are not there. */
@@ -186,7 +190,7 @@ function render({ model, el }) {
       const s = view.steps[i];
       const top = (i - from) * ROW;
       if (i === step) marksOf.prepend(svg("rect", { class: "cursor", x: 0, y: top, width: total, height: ROW }));
-      if (s.paused) marksOf.append(svg("rect", { class: "held", fill: `url(#${hatch})`, x: laneX(1, width) - 5, y: top, width: 10, height: ROW }));
+      if (s.paused) marksOf.append(svg("rect", { class: "held", fill: `url(#${hatch})`, x: laneX(s.host ?? 1, width) - 5, y: top, width: 10, height: ROW }));
       if (active[i] >= 0) marksOf.append(svg("rect", { class: "busy", x: laneX(active[i], width) - 4, y: top, width: 8, height: ROW }));
     }
     for (let i = from; i < to; i++) {
@@ -228,6 +232,7 @@ function render({ model, el }) {
       wire ? null : fieldsTable(CALLS.has(s.kind) ? "arguments" : "more", s.fields),
       s.answer ? h("p", { class: "answered" }, "answer ", h("b", { class: "mono", "data-testid": "answer", text: s.answer })) : null,
       fieldsTable("the module gets", s.gave),
+      fieldsTable("the whole call", s.about),
       s.lines ? h("div", { class: "trace" }, h("p", { class: "soft", text: "in Envoy's trace" }),
         s.lines.map((line) => h("p", { class: "mono" }, view.trace[line])),
         s.same === undefined ? null : h("p", { class: s.same ? "good" : "bad" }, s.same ? "▲ the real Envoy writes the same" : "≠ the real Envoy does not write this")) : null,
@@ -240,6 +245,7 @@ function render({ model, el }) {
     const way = visit ? visit.piece.split(" ")[0] : s.response !== undefined ? "response" : "request";
     const now = view.messages[s[way]];
     message.replaceChildren();
+    if (!view.messages.length) return;
     if (!now) { message.append(h("h4", { text: "Headers and body" }), h("p", { class: "soft", text: "nothing yet" })); return; }
     const origin = baseline(s, way);
     const differences = compareHeaders(origin?.headers ?? now.headers, now.headers);
@@ -284,6 +290,8 @@ function render({ model, el }) {
   const firstStep = (visit) => starts[visit] ?? Infinity;
 
   function drawVisits(s) {
+    visits.replaceChildren();
+    if (!view.visits.length) return;
     const here = told.findIndex(([, i]) => i >= (s.visit ?? Infinity));
     const begin = Math.max(0, Math.min((here < 0 ? 0 : here) - VISITS / 2, told.length - VISITS));
     const list = told.slice(begin, begin + VISITS);
@@ -302,6 +310,7 @@ function render({ model, el }) {
 
   function drawReal() {
     const r = view.real;
+    if (!r) { real.replaceChildren(...(view.note ? [h("p", { class: "soft", "data-testid": "note", text: view.note })] : [])); return; }
     const wanted = model.get("real") === "wanted";
     const ask = button(r.known && r.live ? "Run it again" : "Run it in the real Envoy", () => {
       ask.disabled = true;
@@ -377,7 +386,7 @@ function render({ model, el }) {
       told = view.visits.map((visit, i) => [visit, i]).filter(([visit, i]) => starts[i] !== undefined || visit.before !== visit.after);
       parts.root.querySelector("h3").textContent = `One request: ${view.title}`;
       parts.subtitle.textContent = view.subtitle;
-      requests.input.replaceChildren(...view.choices.map((words, i) => h("option", { value: String(i), text: words })));
+      requests.input.replaceChildren(...view.choices.map(([number, words]) => h("option", { value: String(number), text: words })));
       scrub.max = view.steps.length - 1;
       sizer.style.height = `${view.steps.length * ROW}px`;
       scroll.style.height = `${Math.min(15, view.steps.length) * ROW}px`;

@@ -30,7 +30,11 @@ function render({ model, el }) {
       h("span", { class: "value mono", text: item.text }), h("span", { class: "type", text: item.type }),
       item.fresh && h("span", { class: "new", text: "new" }));
 
+  let most = 4; // lines of the longest function so far: what stands below does not move when a call comes back
+
   function drawCode(v) {
+    most = Math.max(most, v.code.lines.length);
+    code.style.minHeight = `${Math.min(330, 46 + 20 * most)}px`;
     const lines = v.code.lines.map((line, i) => {
       const at = v.code.first + i;
       const state = at === v.code.next ? "next" : at === v.code.last ? "last" : null;

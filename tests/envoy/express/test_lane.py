@@ -153,6 +153,31 @@ def test_a_request_upstream_waits_between_two_moments(make_envoy: MakeEnvoy) -> 
     assert moments(behind.root) == [Over]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lb_policy": "LEAST_REQUEST"},
+        {"lb_policy": "RANDOM"},
+        {"http2_protocol_options": {}},
+        {"circuit_breakers": {"thresholds": [{"max_requests": 1}]}},
+        {"outlier_detection": {}},
+    ],
+    ids=["LEAST_REQUEST", "RANDOM", "HTTP/2", "breakers", "outliers"],
+)
+def test_clusters_of_every_kind_are_reached_on_lanes(make_envoy: MakeEnvoy, fields: dict[str, Any]) -> None:
+    """Chance and other requests decide where a request goes, or whether; its course stays known."""
+
+    def run(level: Level) -> tuple[Envoy, Any]:
+        back, front = listener(name="back", port=18001), listener([plugin()], [FORWARD])
+        envoy = make_envoy(MARKS, front, back, imports=ADD, clusters=[cluster("back", 18001, **fields)], level=level)
+        return envoy, drive(envoy, 60, connections=2)
+
+    fast, told = run(Level.REQUESTS)
+    assert told == run(Level.ABI)[1]
+    ahead = lanes(fast)[0]
+    assert ahead.served > 40
+
+
 def test_doings_that_are_never_the_same_are_left_to_the_stream_model(make_envoy: MakeEnvoy) -> None:
     envoy = make_envoy(COUNTS, imports=ADD, level=Level.OFF)
     drive(envoy, 200)

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.route import RetryPolicy
@@ -15,7 +16,7 @@ from meshsim.envoy.retry import Retries
 from meshsim.envoy.stats import Stats
 from meshsim.envoy.threads import Thread
 from meshsim.envoy.timeouts import Timeouts
-from meshsim.envoy.upstream import Address, UpstreamFailure
+from meshsim.envoy.upstream import UpstreamFailure
 from meshsim.envoy.wire import Data, End, Head, Part, Socket
 from meshsim.sim import Kernel
 

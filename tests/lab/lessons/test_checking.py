@@ -8,6 +8,7 @@ import meshsim as ms
 from meshsim.errors import ConfigError
 from meshsim.lab.lessons.lesson import Lesson
 from meshsim.lab.lessons.verdict import State, Verdict
+from meshsim.lab.wat import compile_wat
 
 
 def test_the_truth_follows_the_parameters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,6 +28,21 @@ def test_the_second_failure_offers_the_hint_and_the_third_the_solution() -> None
     assert third.hint
     assert "worker" in third.solution
     assert [v.attempts for v in (first, second, third)] == [1, 2, 3]
+
+
+def test_the_same_module_once_more_is_no_further_failure() -> None:
+    ms.lesson("00").reset()
+    idle = compile_wat('(module (func (export "proxy_abi_version_0_2_1")))', "idle")
+    assert [ms.check("00.3", idle).attempts for _ in range(3)] == [1, 1, 1]
+    assert ms.check("00.3", compile_wat('(module (memory 1) (func (export "proxy_abi_version_0_2_1")))')).attempts == 2
+
+
+def test_a_number_that_lacks_its_unit_is_told_so() -> None:
+    waits = ms.lesson("07").auth_ms
+    assert "Give a unit" in ms.check("07.3", waits).words
+    assert "Give a unit" in ms.check("07.3", f"about {waits}").words
+    assert "is not it" in ms.check("07.3", f"{7 * waits} us").words
+    assert "held the worker" in ms.check("07.3", waits * ms.lesson("07").together).words
 
 
 def test_no_answer_is_no_failure() -> None:
