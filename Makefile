@@ -81,7 +81,7 @@ stepfuzz: $(VENV)/.ready-test ## random calls in the stack machine and in Wasmti
 bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
 	$(PY) -m tests.bench $(ARGS)
 
-accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit, and under load (7 min)
+accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit, and under load (6 min)
 	$(PY) -m meshsim.reference.accuracy $(ARGS)
 
 profile: $(VENV)/.ready-test ## where time goes, by layer and function; ARGS="kernel-to-callback-loop --stacks FILE"

@@ -39,7 +39,7 @@ def calibrate(
     """
     from meshsim.reference.calibrate import FULL, QUICK
 
-    if out is not None and out != STDOUT and not os.access(out.absolute().parent, os.W_OK):
+    if out is not None and out != STDOUT and (out.is_dir() or not os.access(out.absolute().parent, os.W_OK)):
         raise MeshsimError("cannot write here", str(out), "name a file in a folder that you may write")
     profile = _measure(out.stem if out else "here", QUICK if quick else FULL)
     if out is not None:

@@ -67,12 +67,13 @@ def test_a_machine_that_was_busy_is_told(run: Run, measuring: Measuring) -> None
     assert "Other programs had Envoy's core for 31.0% of the time" in run("calibrate").out
 
 
-def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(
-    run: Run, measuring: Measuring, tmp_path: Path
+@pytest.mark.parametrize("out", ["nowhere/mine.json", "."])
+def test_what_cannot_be_written_is_told_before_anything_is_measured(
+    run: Run, measuring: Measuring, tmp_path: Path, out: str
 ) -> None:
-    done = run("calibrate", "--out", tmp_path / "nowhere" / "mine.json")
+    done = run("calibrate", "--out", tmp_path / out)
     assert done.status != 0
-    assert "nowhere" in done.err
+    assert "cannot write here" in done.err
     assert not measuring.plans
 
 
