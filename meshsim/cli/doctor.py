@@ -99,6 +99,14 @@ def check_python() -> Iterator[Finding]:
         yield Finding("platform", "warn", here, "meshsim is tested on Linux x86_64 only")
 
 
+def check_modules() -> Iterator[Finding]:
+    """Whether the modules that every simulated request goes through are compiled."""
+    from meshsim.sim import kernel
+
+    compiled = not str(kernel.__file__).endswith(".py")
+    yield Finding("modules", "ok", "compiled (mypyc)" if compiled else "interpreted; compiled ones take half the time")
+
+
 def runtime_requirements() -> Iterator[Requirement]:
     """Each package that meshsim needs at run time, with its pin."""
     for line in metadata.requires("meshsim") or ():
@@ -234,6 +242,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_python,
     check_wheels,
     check_engine,
+    check_modules,
     check_extras,
     check_memory,
     check_cores,

@@ -18,8 +18,9 @@ class CostModel:
     profile : Profile
         Where they come from.
     under_load : bool
-        Whether to charge too what decides how busy workers are: waking them, and the way to a host and back. Without,
-        each request costs a worker what a direct response does that never has to wait for more work.
+        Whether to charge too what decides how busy workers are: waking them, and the way to a host and back; and to
+        let them write in rounds of their loops (:mod:`meshsim.envoy.loop`), which takes requests off the express
+        lanes. Without, each request costs a worker what a direct response does that never has to wait for more work.
 
     Examples
     --------

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
 
 class Account:
     """Kept by whoever sends a request; sockets and proxies write to it, whatever they make of the request.
@@ -28,19 +24,6 @@ class Account:
         self.flags = ""
 
 
-@runtime_checkable
-class Charged(Protocol):
-    """A filter on one stream."""
-
-    @property
-    def account(self) -> Account | None:
-        """What the stream's request is charged with."""
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the filter holds the request or the response back, as one does that waits for an answer."""
-
-
 class CalloutAccount(Account):
     """The account of a request that a filter sends itself."""
 
@@ -49,26 +32,3 @@ class CalloutAccount(Account):
     def close(self, status: int, size_bytes: int) -> None:
         """Take note of its end; ``status`` is 0 when no answer came, ``size_bytes`` of the answer's body."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that a filter is about to send itself.
-
-    Attributes
-    ----------
-    asker : Charged
-        The filter, on the stream that it works on; that has an account.
-    filter, cluster : str
-        The filter's name, and where its own request goes.
-    now_ns : callable
-        The clock of the filter's thread.
-    """
-
-    asker: Charged
-    filter: str
-    cluster: str
-    now_ns: Callable[[], int]
-
-
-OpenAccount = Callable[[Asked], CalloutAccount]

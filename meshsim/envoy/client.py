@@ -33,7 +33,8 @@ def parts_of(request: Request) -> list[tuple[int, list[Part]]]:
     if not request.chunked:
         rest: list[Part] = [] if body is None else [Data(body), End()]
         return [(0, [head, *rest])]
-    chunks: list[tuple[int, list[Part]]] = [(PACE_MS, [Data(chunk.encode())]) for chunk in request.chunks or ()]
+    datas = [chunk.encode() for chunk in request.chunks or ()]
+    chunks: list[tuple[int, list[Part]]] = [(PACE_MS, [Data(data)] if data else []) for data in datas]
     return [(0, [head]), *chunks, (PACE_MS, [End(_encoded(list(request.trailers)))])]
 
 

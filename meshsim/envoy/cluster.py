@@ -155,6 +155,7 @@ class Cluster:
                 self.max_requests,
                 (lambda: setup(address)) if setup else None,
                 self.breakers,
+                address,
             )
         return self._pools[address]
 

@@ -15,13 +15,17 @@ from meshsim.envoy.wire import Head
 
 _METHODS = frozenset(
     b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL "
-    b"MOVE M-SEARCH NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE "
+    b"MOVE MSEARCH NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE "
     b"SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
 )
 _BODILESS_METHODS = frozenset((b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT"))
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST = re.compile(rb"[-._~%!$&'()\[\]*+,;=:@0-9A-Za-z]*")
+#: What CONNECT asks for: a host and a port.
+_TUNNEL_END = re.compile(rb"[-._~%!$&'()\[\]*+,;=:0-9A-Za-z]+:[0-9]+")
+_URL_SCHEMES = frozenset((b"http", b"https"))
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
+_MAX_PORT = 65535
 _CONNECTION = frozenset((b"connection", b"proxy-connection"))
 _CONNECTION_LENGTHS = frozenset(map(len, _CONNECTION))
 _LINE_EXTRA = len(b": \r\n")
@@ -113,7 +117,11 @@ def request_from_wire(head: Head, rules: HeadRules = DEFAULT_RULES) -> HeaderMap
     for key, value in head.headers:
         if rules.underscores != "DROP_HEADER" or b"_" not in key:
             headers.add(key.lower(), value.strip(b" \t"))
-    _set_target(headers, head.target, absolute_urls=rules.absolute_urls)
+    if head.method == b"CONNECT":
+        headers.put(b":authority", head.target)  # such a request has no path, and no body
+        headers.remove(b"content-length")
+    else:
+        _set_target(headers, head.target, absolute_urls=rules.absolute_urls)
     headers.put(b":method", head.method)
     return headers
 
@@ -148,7 +156,7 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
         return 431
     if not _readable_method(head.method, rules) or not all(map(_NAME.fullmatch, names)):
         return 400
-    if (length is not None and not length.isdigit()) or not _readable_target(head):
+    if (length is not None and not length.isdigit()) or not _readable_target(head, rules):
         return 400
     if any(_HOST.fullmatch(value.strip(b" \t")) is None for key, value in head.headers if key.lower() == b"host"):
         return 400
@@ -156,8 +164,10 @@ def unreadable(head: Head, rules: HeadRules = DEFAULT_RULES) -> int:
         return 400
     if encoding is not None and length is not None:
         return 400
-    if encoding is not None and encoding.lower() != b"chunked":
+    if encoding is not None and (encoding.lower() != b"chunked" or head.method == b"CONNECT"):
         return 501
+    if head.method == b"CONNECT" and length is not None and int(length):
+        return 400
     return 431 if len(HeaderMap(_lower(head), Kind.REQUEST)) > rules.max_headers else 0
 
 
@@ -177,13 +187,17 @@ def _readable_method(method: bytes, rules: HeadRules) -> bool:
     return method in _METHODS or (rules.any_method and _NAME.fullmatch(method) is not None)
 
 
-def _readable_target(head: Head) -> bool:
-    """A path, an absolute URL, or ``*`` for OPTIONS; all in ASCII."""
-    if head.method == b"CONNECT" or not head.target.isascii():
+def _readable_target(head: Head, rules: HeadRules) -> bool:
+    """A path, an absolute URL, ``*`` for OPTIONS, or a host and a port for CONNECT; all in ASCII."""
+    target = head.target
+    if not target.isascii() or b" " in target:
         return False
-    if b" " in head.target:
-        return False
-    return head.target.startswith(b"/") or b"://" in head.target or (head.target, head.method) == (b"*", b"OPTIONS")
+    if head.method == b"CONNECT":
+        return _TUNNEL_END.fullmatch(target) is not None and int(target.rpartition(b":")[2]) <= _MAX_PORT
+    scheme, mark, _ = target.partition(b"://")
+    if mark and not target.startswith(b"/"):
+        return not rules.absolute_urls or scheme.lower() in _URL_SCHEMES
+    return target.startswith(b"/") or (target, head.method) == (b"*", b"OPTIONS")
 
 
 def unsendable(headers: HeaderMap) -> str:

@@ -27,12 +27,14 @@ from meshsim.envoy.hops import Hop, HopLog
 from meshsim.envoy.local_reply import Form, LocalReply
 from meshsim.envoy.manager_headers import Place, complete_response, early_answer, expects_go_on, prepare_request
 from meshsim.envoy.reply_forms import ReplyForms
+from meshsim.envoy.rounds import IDLE_NS
 from meshsim.envoy.routing import Match, Routed
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.stream import Stream
 from meshsim.envoy.stream_info import StreamInfo
 from meshsim.envoy.stream_timers import StreamLimits, StreamTimers
 from meshsim.envoy.threads import Thread
+from meshsim.envoy.timer_heap import Armed
 from meshsim.envoy.tracing import Observer
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Wire, body_parts
 from meshsim.envoy.witness import Witness
@@ -93,7 +95,10 @@ class ServerConnection:
         self._unread: list[Part] = []
         #: Whether a request that has come on it waits on a lane (:mod:`meshsim.envoy.express`) for its upstream.
         self.has_passage = False
+        self._idle: Armed | None = None
         socket.reader = self
+        if host.thread.rounds is not None:
+            host.thread.rounds.accept(self._rest)
 
     # -- reading ---
 
@@ -139,8 +144,21 @@ class ServerConnection:
         finally:
             self._host = host
 
+    def _rest(self) -> None:
+        """Arm the timer of a connection that has no request."""
+        rounds = self._host.thread.rounds
+        if rounds is not None:
+            self._idle = rounds.arm(IDLE_NS)
+
+    def _wake(self) -> None:
+        """Disarm it."""
+        rounds = self._host.thread.rounds
+        if rounds is not None:
+            rounds.disarm(self._idle)
+
     def on_close(self) -> None:
         """Cut the stream that is open."""
+        self._wake()
         if self._stream is not None and not self._stream.over:
             self._stream.info.flags.append("DC")
             self._stream.info.details = "downstream_remote_disconnect"
@@ -148,9 +166,11 @@ class ServerConnection:
 
     def headers(self, head: Head, end: bool) -> None:
         """Begin a stream."""
+        self._wake()
         self._host.stats.add("downstream_rq_total")
         headers = codec2.request_from_wire(head) if self._socket.http2 else request_from_wire(head, self._rules)
         self._http10 = not self._socket.http2 and head.protocol != b"HTTP/1.1"
+        end = end and head.method != b"CONNECT"  # it asks for a tunnel, which nobody has closed yet
         self._requests += 1
         if not self._socket.http2:
             self._close_wanted = ends_connection(head) or self._requests == self._limits.requests
@@ -169,6 +189,8 @@ class ServerConnection:
             stream = self._open(headers, end, info, routed)
             stream.traced = traced
             stream.receive_headers(headers, end)
+            if self._timers:
+                self._timers.touched()
         else:
             self._open(headers, end, info, Routed()).reply(answer)
 
@@ -321,6 +343,8 @@ class ServerConnection:
         elif reset or self._close_wanted:
             self._end_connection(at_once=not reset and (self._ended_by_close or self._has_read(stream)))
         self._stream = None
+        if not self._socket.closed:
+            self._rest()
         if self._unread and not self._socket.closed:
             unread, self._unread = self._unread, []
             self._host.thread.post(lambda: self.on_read(unread))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from meshsim.sim import Level, Recorder
@@ -40,9 +41,13 @@ class HopLog:
         self.rows = recorder.table(Hop)
         self.took = recorder.histogram("hop_ns")
         self._kept = recorder.level >= Level.REQUESTS
+        #: Who else hears of each stream that has ended.
+        self.onlooker: Callable[[Hop], None] | None = None
 
     def add(self, hop: Hop) -> None:
         """Keep a stream that has ended."""
+        if self.onlooker is not None:
+            self.onlooker(hop)
         self.rows.append(*hop)
         self.took.add(hop.took_ns)
 

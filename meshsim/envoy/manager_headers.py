@@ -58,15 +58,18 @@ def early_answer(
     path = headers.get(b":path") or b""
     if b":authority" not in headers:
         return LocalReply(400, details="missing_host_header")
+    if headers.get(b":method") != b"CONNECT" and (answer := _path_answer(headers, path, config)) is not None:
+        return answer
+    normalise_host(headers, config, port)
+    return _upgrade_answer(headers, config)
+
+
+def _path_answer(headers: HeaderMap, path: bytes, config: HttpConnectionManager) -> LocalReply | None:
     if b"#" in path:
         return LocalReply(400, details="path_normalization_failed")
     if not path.startswith(b"/"):
         return LocalReply(404, details="absolute_path_rejected" if path else "missing_path_rejected")
-    answer = normalise_path(headers, config)
-    if answer is not None:
-        return answer
-    normalise_host(headers, config, port)
-    return _upgrade_answer(headers, config)
+    return normalise_path(headers, config)
 
 
 def _upgrade_answer(headers: HeaderMap, config: HttpConnectionManager) -> LocalReply | None:
@@ -110,15 +113,14 @@ def prepare_request(
     """
     for name in _HOP_BY_HOP:
         headers.remove(name)
-    if (headers.get(b"te") or b"trailers").lower() != b"trailers":
-        headers.remove(b"te")
+    _sanitise_te(headers)
     edge = bool(config.use_remote_address)
     given_address = _given_address(headers, config)
     if edge and not config.skip_xff_append:
         _append(headers, b"x-forwarded-for", place.local_address if client.startswith("127.") else client, b",")
     untrusted = edge and not config.xff_num_trusted_hops
     _set_scheme(headers, untrusted)
-    if edge and config.append_x_forwarded_port and (untrusted or b"x-forwarded-port" not in headers):
+    if config.append_x_forwarded_port and (untrusted or b"x-forwarded-port" not in headers):
         headers.put(b"x-forwarded-port", b"%d" % place.port)
     _remove_internal(headers, config, edge)
     if config.add_user_agent:
@@ -129,6 +131,17 @@ def prepare_request(
         headers.put(b"x-envoy-external-address", (given_address or client).encode())
     _set_request_id(headers, config, edge, request_id)
     return given_address
+
+
+def _sanitise_te(headers: HeaderMap) -> None:
+    """Leave of the transfer codings that a client takes the one that has a meaning here: trailers."""
+    codings = headers.get(b"te")
+    if not codings:
+        return
+    if b"trailers" in (coding.strip(b" \t") for coding in codings.split(b",")):
+        headers.put(b"te", b"trailers")
+    else:
+        headers.remove(b"te")
 
 
 def _given_address(headers: HeaderMap, config: HttpConnectionManager) -> str | None:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from meshsim.envoy.config.buffer import Buffer
 from meshsim.envoy.config.core import DataSource
 from meshsim.envoy.config.fault import HTTPFault
 from meshsim.envoy.config.header_mutation import HeaderMutation
 from meshsim.envoy.config.http import HttpConnectionManager, HttpFilter
 from meshsim.envoy.config.local_ratelimit import LocalRateLimit
 from meshsim.envoy.config.lua import Lua, LuaPerRoute
+from meshsim.envoy.config.metadata_filters import HeaderToMetadata, SetMetadata
+from meshsim.envoy.config.rbac import Rbac
 from meshsim.envoy.config.route import FilterConfig, OwnConfig, RouteConfiguration
+from meshsim.envoy.filters.buffer import BufferUse
 from meshsim.envoy.filters.fault import FaultUse
 from meshsim.envoy.filters.header_mutation import HeaderMutationUse
 from meshsim.envoy.filters.local_ratelimit import RateLimitUse
 from meshsim.envoy.filters.lua import LuaUse
+from meshsim.envoy.filters.metadata import HeaderToMetadataUse, SetMetadataUse
 from meshsim.envoy.filters.native import NativeUse
+from meshsim.envoy.filters.rbac import RbacUse
 from meshsim.envoy.lua.script import Script
 from meshsim.envoy.lua.state import ScriptError
 from meshsim.envoy.plugins import FilterRefused
@@ -57,6 +63,15 @@ class NativeFilters:
                 return FaultUse(http_filter.name, fault, stats)
             case LocalRateLimit() as limit:
                 return RateLimitUse(http_filter.name, limit)
+            case Buffer() as buffer:
+                return BufferUse(http_filter.name, buffer)
+            case SetMetadata() as metadata:
+                stats = self._envoy.process.stats.scope(f"{self._prefix}.set_metadata")
+                return SetMetadataUse(metadata, stats)
+            case HeaderToMetadata() as metadata:
+                return HeaderToMetadataUse(http_filter.name, metadata)
+            case Rbac() as rbac:
+                return RbacUse(http_filter.name, rbac, self._envoy.process.stats.scope(f"{self._prefix}.rbac"))
         return None
 
     def _lua(self, name: str, config: Lua) -> LuaUse:

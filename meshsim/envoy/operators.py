@@ -197,7 +197,8 @@ def _metadata(stream: Stream, argument: str) -> Value:
     """``KIND:NAMESPACE:KEY...``."""
     kind, *path = argument.split(":")
     metadata = _metadata_of(stream, kind)
-    value: Value = metadata.filter_metadata if metadata and path else None
+    spaces = stream.info.dynamic_metadata if kind == "DYNAMIC" else metadata.filter_metadata if metadata else None
+    value: Value = spaces if path else None
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
@@ -218,13 +219,13 @@ _UNUSED = (
     "DOWNSTREAM_PEER_CERT_V_START DOWNSTREAM_PEER_DNS_SAN DOWNSTREAM_PEER_EMAIL_SAN DOWNSTREAM_PEER_FINGERPRINT_1 "
     "DOWNSTREAM_PEER_FINGERPRINT_256 DOWNSTREAM_PEER_IP_SAN DOWNSTREAM_PEER_ISSUER DOWNSTREAM_PEER_OTHERNAME_SAN "
     "DOWNSTREAM_PEER_SERIAL DOWNSTREAM_PEER_SUBJECT DOWNSTREAM_PEER_URI_SAN DOWNSTREAM_TLS_CIPHER "
-    "DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TLS_VERSION DOWNSTREAM_TRANSPORT_FAILURE_REASON DYNAMIC_METADATA "
+    "DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TLS_VERSION DOWNSTREAM_TRANSPORT_FAILURE_REASON "
     "REQUESTED_SERVER_NAME ROUNDTRIP_DURATION SPAN_ID TLS_JA3_FINGERPRINT TLS_JA4_FINGERPRINT TRACE_ID "
     "UPSTREAM_LOCAL_CLOSE_REASON UPSTREAM_PEER_CERT UPSTREAM_PEER_CERT_V_END UPSTREAM_PEER_CERT_V_START "
     "UPSTREAM_PEER_ISSUER UPSTREAM_PEER_SUBJECT UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID UPSTREAM_SERVER_NAME "
     "UPSTREAM_TLS_CIPHER UPSTREAM_TLS_SESSION_ID UPSTREAM_TLS_VERSION VIRTUAL_CLUSTER_NAME"
 )
-"""There is no TLS, no span that is kept and no filter with metadata that these could tell of."""
+"""There is no TLS and no span that is kept that these could tell of."""
 
 OPERATORS: Mapping[str, Getter] = {
     **dict.fromkeys(("REQ", "REQUEST_HEADER"), lambda s, a: header(s.request_headers, a)),
@@ -249,6 +250,7 @@ OPERATORS: Mapping[str, Getter] = {
     "STREAM_ID": lambda s, a: header(s.request_headers, "x-request-id"),
     "ACCESS_LOG_TYPE": lambda s, a: "NotSet",
     "METADATA": _metadata,
+    "DYNAMIC_METADATA": lambda s, a: _metadata(s, f"DYNAMIC:{a}"),
     "CLUSTER_METADATA": lambda s, a: _metadata(s, f"CLUSTER:{a}"),
     "UPSTREAM_METADATA": lambda s, a: _metadata(s, f"UPSTREAM_HOST:{a}"),
     # times

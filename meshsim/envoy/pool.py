@@ -2,8 +2,8 @@
 
 Rules of Envoy's connection pool for HTTP/1.1: a request takes a connection that is ready, the one used last; without
 one it waits, and as many connections are begun as requests wait. Whatever becomes ready serves the request that has
-waited longest. A connection whose request has left is kept all the same. When connecting fails, everybody who waits
-is told.
+waited longest. A connection whose request has left is kept all the same; one that is answered is ready when its
+answer has been taken, not before. When connecting fails, everybody who waits is told.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from meshsim.envoy.address import Address
 from meshsim.envoy.breakers import Breakers
+from meshsim.envoy.rounds import CONNECT_NS, IDLE_NS
 from meshsim.envoy.threads import Thread
+from meshsim.envoy.timer_heap import Armed
 from meshsim.envoy.wire import LOOPBACK_NS, Part, Socket
 
 
@@ -54,6 +57,8 @@ class Pool:
     max_requests: int = 0
     setup_ns: Callable[[], int] | None = None
     breakers: Breakers | None = None
+    address: Address | None = None
+    _connect_timers: deque[Armed] = field(default_factory=deque)
     _made: list[Socket] = field(default_factory=list)
     _uses: dict[Socket, int] = field(default_factory=dict)
     _ready: list[Socket] = field(default_factory=list)
@@ -64,6 +69,7 @@ class Pool:
         """Give a connection, now or when there is one."""
         socket = self._take_ready()
         if socket is not None:
+            self._use(socket)
             request.connected(socket)
             return
         if self.breakers and not self.breakers.pending.is_left():
@@ -84,7 +90,12 @@ class Pool:
                 return
             self.breakers.connections.take()
         self._connecting += 1
-        self.thread.post(self._connect, self.setup_ns() if self.setup_ns else LOOPBACK_NS)
+        setup_ns, rounds = self.setup_ns() if self.setup_ns else LOOPBACK_NS, self.thread.rounds
+        event = self.thread.post_at(self._connect, self.thread.now_ns + setup_ns)
+        if rounds is not None:
+            self._connect_timers.append(rounds.arm(CONNECT_NS))
+            if setup_ns == LOOPBACK_NS:
+                rounds.connect(self, event)
 
     def _may_connect(self, breakers: Breakers) -> bool:
         """Whether one more connection is allowed; a host that has none always gets one."""
@@ -113,10 +124,15 @@ class Pool:
                 del self._uses[socket]
                 socket.close()
                 return
+        self.rest(socket)
         socket.reader = _Idle()
         self._ready.append(socket)
         if self._waiting:
-            self.thread.post(self._serve)
+            rounds = self.thread.rounds
+            if rounds is None:
+                self.thread.post(self._serve)
+            else:
+                rounds.soon(self._serve)
 
     def promise(self) -> None:
         """Take note that a connection comes back before this task is over: who waits is served behind it."""
@@ -125,6 +141,7 @@ class Pool:
 
     def put_back(self, socket: Socket) -> None:
         """Take a connection back that was not used."""
+        self.rest(socket)
         socket.reader = _Idle()
         self._ready.append(socket)
 
@@ -139,9 +156,31 @@ class Pool:
                 return socket
         return None
 
+    def rest(self, socket: Socket) -> None:
+        """Arm the timer of a connection that has no request."""
+        if socket.idle is None and self.thread.rounds is not None:
+            socket.idle = self.thread.rounds.arm(IDLE_NS)
+
+    def _use(self, socket: Socket) -> None:
+        """Disarm it."""
+        if socket.idle is not None and self.thread.rounds is not None:
+            self.thread.rounds.disarm(socket.idle)
+            socket.idle = None
+
     def _connect(self) -> None:
+        self.opened(self.open())
+
+    def open(self) -> Socket | None:
+        """Make a connection; None when it is refused."""
+        return self.connect()
+
+    def opened(self, socket: Socket | None) -> None:
+        """Give a new connection to who has waited longest; when there is none, tell everybody who waits."""
         self._connecting -= 1
-        socket = self.connect()
+        if socket is not None:
+            self.rest(socket)
+        if self._connect_timers and self.thread.rounds is not None:
+            self.thread.rounds.disarm(self._connect_timers.popleft())
         if socket is None:
             if self.breakers:
                 self.breakers.connections.give()
@@ -163,4 +202,5 @@ class Pool:
             if socket is None:
                 return
             self._one_less_waits()
+            self._use(socket)
             self._waiting.popleft().connected(socket)

@@ -14,7 +14,7 @@ from meshsim.abi.metrics import MetricValues
 from meshsim.abi.queues import SharedQueues
 from meshsim.abi.shared import SharedData
 from meshsim.cost import CostModel
-from meshsim.envoy.account import OpenAccount
+from meshsim.envoy.asked import OpenAccount
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.core import Node
 from meshsim.envoy.plugins import PluginTable

@@ -18,10 +18,12 @@ from meshsim.envoy.lifecycle import Lifecycle
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.load import ClosedLoop, Driven
 from meshsim.envoy.loader import load_bootstrap, parse_bootstrap
+from meshsim.envoy.loop import Loop
 from meshsim.envoy.outcome import Response
 from meshsim.envoy.process import DEFAULT_EPOCH_NS, Process
 from meshsim.envoy.records import AbiLine, Crash, Failure, VmMemory
 from meshsim.envoy.requests import Request
+from meshsim.envoy.rounds import Rounds
 from meshsim.envoy.scripted import ScriptedUpstream
 from meshsim.envoy.server import Outside, Server
 from meshsim.envoy.thread_host import ThreadHost
@@ -109,9 +111,13 @@ class Envoy(Server):
         )
         turns = Turns(kernel, process.random("turns")) if interleave == "hostcall" else None
         main = ThreadHost(process, Thread("main", kernel, turns))
+        kind = Loop if process.costs.under_load and turns is None else Thread
         wake_ns = process.costs.wake_ns
-        threads = (Thread(f"worker_{i}", kernel, turns, wake_ns=wake_ns) for i in range(concurrency))
+        threads = (kind(f"worker_{i}", kernel, turns, wake_ns=wake_ns) for i in range(concurrency))
         workers = [ThreadHost(process, thread) for thread in threads]
+        if kind is Thread and turns is None:
+            for worker in workers:
+                worker.thread.rounds = Rounds(worker.thread)
         super().__init__(bootstrap, process, main, workers, local_address, outside)
         self.lifecycle = Lifecycle(self)
         self._client = Thread("client", kernel)

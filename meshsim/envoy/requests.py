@@ -13,7 +13,8 @@ none of the three                     head only
 ``body`` (also empty)                 head with ``content-length``, body in the same piece, so that
                                       the receiver reads both at once
 ``chunks`` or ``trailers`` or both    head with ``transfer-encoding: chunked``; :data:`PACE_MS`
-                                      before each chunk and before the end; trailers follow the end
+                                      before each chunk and before the end; trailers follow the end;
+                                      an empty string is a pause, as an empty chunk would end the body
 ====================================  =============================================================
 
 The client sends the pieces in turn, reads meanwhile, and closes when the answer is whole: pieces that are still
@@ -73,7 +74,8 @@ class Request:
     body : str or None
         Whole body; ``""`` still sends ``content-length: 0``.
     chunks : tuple of str or None
-        Pieces of a chunked body, each sent on its own; an empty tuple is a chunked body without bytes.
+        Pieces of a chunked body, each sent on its own, empty ones as pauses; an empty tuple is a chunked body without
+        bytes.
     trailers : tuple of (name, value)
         Sent after the end of a chunked body.
     at_ms : int
@@ -127,7 +129,7 @@ def wire(request: Request) -> list[Piece]:
     if not request.chunked:
         return [Piece(0, head + (body or b""))]
     datas = [chunk.encode() for chunk in request.chunks or ()]
-    chunks = [Piece(PACE_MS, b"%x\r\n%b\r\n" % (len(data), data)) for data in datas]
+    chunks = [Piece(PACE_MS, b"%x\r\n%b\r\n" % (len(data), data) if data else b"") for data in datas]
     return [Piece(0, head), *chunks, Piece(PACE_MS, b"0\r\n" + _lines(request.trailers) + b"\r\n")]
 
 
@@ -252,10 +254,7 @@ def _value(value: Any, where: str) -> str:
 
 
 def _chunks(value: Any, where: str) -> tuple[str, ...]:
-    chunks = tuple(_text(item, f"{where}[{index}]") for index, item in enumerate(_list(value, where)))
-    if "" in chunks:
-        raise ConfigError("an empty chunk would end the body", f"{where}[{chunks.index('')}]", "leave it out")
-    return chunks
+    return tuple(_text(item, f"{where}[{index}]") for index, item in enumerate(_list(value, where)))
 
 
 def _headers(value: Any, where: str) -> tuple[Header, ...]:

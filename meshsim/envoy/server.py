@@ -116,10 +116,15 @@ class Server:
 
     @cached_property
     def express(self) -> Express | None:
-        """The ways of requests whose course is known; None when each call into a module is wanted."""
+        """The ways of requests whose course is known; None when each call into a module is wanted.
+
+        Their answers leave at once, and know no rounds of a loop (:mod:`meshsim.envoy.loop`).
+        """
         from meshsim.envoy.express import Express  # it knows this module
 
-        return Express(self) if self.recorder.level < Level.ABI and self.main.thread.turns is None else None
+        if self.recorder.level >= Level.ABI or self.main.thread.turns is not None or self.process.costs.under_load:
+            return None
+        return Express(self)
 
     # -- where things are ---
 

@@ -1,7 +1,8 @@
 """How long a stream may be idle, incomplete or open at all, and what its client is told when it is over.
 
 Seen in Envoy 1.40: a stream whose request is complete gets 504, one that still sends gets 408; once headers have gone
-out, it is cut. Without a setting the idle time is five minutes, longer than anybody waits here, and no timer runs.
+out, it is cut. Without a setting the idle time is five minutes, longer than anybody waits here: no timer runs, but it
+has its place among the thread's timers (:mod:`meshsim.envoy.rounds`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass, field
 
 from meshsim.envoy.config.http import HttpConnectionManager
 from meshsim.envoy.local_reply import LocalReply
+from meshsim.envoy.rounds import STREAM_IDLE_NS
 from meshsim.envoy.routing import Match
 from meshsim.envoy.stream import Stream
 from meshsim.envoy.threads import Thread, Timer
+from meshsim.envoy.timer_heap import Armed
 
 _REQUEST_TIMEOUT, _GATEWAY_TIMEOUT = 408, 504
 
@@ -25,6 +28,8 @@ class StreamLimits:
     idle_ns: int
     request_ns: int
     total_ns: int
+    #: Whether nobody has said how long a stream may be idle.
+    has_default: bool = False
 
     @classmethod
     def of(cls, config: HttpConnectionManager, match: Match | None) -> StreamLimits:
@@ -35,6 +40,7 @@ class StreamLimits:
             (config.stream_idle_timeout or 0) if own is None else own,
             config.request_timeout or 0,
             (common.max_stream_duration if common else None) or 0,
+            config.stream_idle_timeout is None and own is None,
         )
 
 
@@ -46,6 +52,7 @@ class StreamTimers:
     thread: Thread
     limits: StreamLimits
     _timers: dict[str, Timer] = field(default_factory=dict)
+    _default: Armed | None = None
 
     def begin(self) -> None:
         """The request's headers have come."""
@@ -60,11 +67,20 @@ class StreamTimers:
             self._stop("request")
         if not self.stream.over:
             self._start("idle", self._idle, self.limits.idle_ns)
+        self.touched()
+
+    def touched(self) -> None:
+        """Arm the timer for which nobody waits anew."""
+        rounds = self.thread.rounds
+        if rounds is not None and self.limits.has_default:
+            rounds.disarm(self._default)
+            self._default = None if self.stream.over else rounds.arm(STREAM_IDLE_NS)
 
     def end(self) -> None:
         """The stream is over."""
         for name in list(self._timers):
             self._stop(name)
+        self.touched()
 
     def _start(self, name: str, task: Callable[[], None], delay_ns: int) -> None:
         if delay_ns:

@@ -14,7 +14,8 @@ from meshsim.abi.grpc import GrpcEvents, GrpcRequest
 from meshsim.abi.ports import GrpcHandle
 from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.traps import by_plugin
-from meshsim.envoy.account import Asked, CalloutAccount, Charged
+from meshsim.envoy.account import CalloutAccount
+from meshsim.envoy.asked import Asked, Charged
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.grpc import GrpcCall

@@ -15,11 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from meshsim.sim import Kernel
 from meshsim.sim.kernel import Handle
 from meshsim.sim.strands import Strand
+
+if TYPE_CHECKING:
+    from meshsim.envoy.rounds import Rounds
 
 Task = Callable[[], None]
 
@@ -85,6 +88,8 @@ class Thread:
     meter: Meter | None = None
     #: What it costs besides to wake a thread that has nothing to do.
     wake_ns: int = 0
+    #: The rounds of its loop; None for a thread of which nobody knows them.
+    rounds: Rounds | None = None
     #: What the running task has cost so far.
     spent_ns: int = 0
     _woken_ns: int = 0
@@ -199,22 +204,30 @@ def _run_each(task: Task | None) -> None:
 class Timer:
     """A task that can be taken back until it runs."""
 
-    __slots__ = ("_handle", "_kernel", "_task")
+    __slots__ = ("_armed", "_handle", "_kernel", "_rounds", "_task")
 
     def __init__(self, thread: Thread, task: Task, time_ns: int) -> None:
         self._task: Task | None = task
         self._kernel = thread.kernel
         self._handle = thread.post_at(self._fire, time_ns)
+        self._rounds = thread.rounds
+        self._armed = self._rounds.arm(time_ns - self._kernel.now_ns) if self._rounds else None
 
     def cancel(self) -> None:
         """Take the task back, also when it is due and waits for its thread."""
         self._task = None
         self._kernel.cancel(self._handle)
+        self._disarm()
 
     def _fire(self) -> None:
         task, self._task = self._task, None
+        self._disarm()
         if task:
             task()
+
+    def _disarm(self) -> None:
+        if self._rounds is not None:
+            self._rounds.disarm(self._armed)
 
 
 def _nothing() -> None:

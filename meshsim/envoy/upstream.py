@@ -24,6 +24,7 @@ from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.pool import Pool
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.threads import Thread, Timer
+from meshsim.envoy.timer_heap import Armed
 from meshsim.envoy.wire import End, Head, MessageReader, Part, Socket, body_parts
 
 
@@ -144,7 +145,8 @@ class Upstream:
         self._over = False
         self._counted = False
         self._answered = False
-        self._close_after = False
+        self._close_after = self._is_free = False
+        self._idle: Armed | None = None
         self._timeout_ns = timeout_ns
         self._deadline: Timer | None = None
         self._reader = MessageReader(self, cluster.keep_trailers, self._has_no_body, cluster.http2, self._informational)
@@ -312,6 +314,7 @@ class Upstream:
         if end:
             self._finish()
         self._taker.upstream_headers(response_from_wire(head), end)
+        self._give_back()
 
     def _is_too_large(self, head: Head) -> bool:
         max_headers, max_bytes = self._cluster.response_limits
@@ -324,18 +327,32 @@ class Upstream:
         if end:
             self._finish()
         self._taker.upstream_data(data, end)
+        self._give_back()
 
     def trailers(self, trailers: HeaderMap) -> None:
         """Take the response's trailers."""
         if not self._over:
             self._finish()
             self._taker.upstream_trailers(trailers)
+            self._give_back()
 
     def _finish(self) -> None:
-        self._end()
         assert self._socket
-        if self._close_after or not self._request_complete:
+        is_last = self._close_after or not self._request_complete
+        self._pool.rest(self._socket)
+        self._end()
+        if is_last:
+            self._idle, self._socket.idle = self._socket.idle, None  # the timer goes when the answer has been taken
             self._socket.close()
             self._pool.connect_more()
         else:
+            self._is_free = True
+
+    def _give_back(self) -> None:
+        """Let others have the connection, once the answer has been taken: what is asked for meanwhile gets another."""
+        if self._idle is not None and self._cluster.thread.rounds is not None:
+            self._cluster.thread.rounds.disarm(self._idle)
+        if self._is_free:
+            self._is_free = False
+            assert self._socket
             self._pool.release(self._socket)

@@ -16,6 +16,7 @@ from meshsim.envoy.account import Account
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.headers import HeaderMap, Pair, as_number
 from meshsim.envoy.threads import Thread
+from meshsim.envoy.timer_heap import Armed
 
 #: One way over the loopback interface, in ns: assumed, not measured.
 LOOPBACK_NS = 20_000
@@ -143,6 +144,24 @@ class Reader(Protocol):
         """The other end has closed."""
 
 
+@dataclass(slots=True)
+class Arrival:
+    """What comes to an end of a connection, and when; ``closing`` says that nothing more will."""
+
+    peer: Socket
+    parts: list[Part]
+    closing: bool
+    time_ns: int
+
+    def post(self) -> None:
+        """Let it come."""
+        self.peer.thread.post_at(self.deliver, self.time_ns)
+
+    def deliver(self) -> None:
+        """Have it read."""
+        self.peer.arrive(self.parts, self.closing, self.time_ns)
+
+
 @dataclass(slots=True, eq=False)
 class Socket:
     """One end of a connection, owned by a thread.
@@ -161,6 +180,9 @@ class Socket:
     closed: bool = False
     way: Way | None = None
     account: Account | None = None
+    #: The timer by which it writes, and the one that ends a connection without requests.
+    armed: Armed | None = None
+    idle: Armed | None = None
     _out: list[Part] = field(default_factory=list)
     _inbox: list[Part] = field(default_factory=list)
     _flushing: bool = False
@@ -222,10 +244,14 @@ class Socket:
         if not self.closed:
             self.closed = True
             self.thread.post(self._tell, delay_ns)
+            if self.thread.rounds is not None:
+                self.idle = self.thread.rounds.arm(delay_ns)
+                self.thread.rounds.hasten(self)
 
     def _tell(self) -> None:
         """Tell the other end, unless it knows or is closed too, that this one is closed."""
         assert self.peer
+        self._forget_idle()
         if not self._told and not self.peer.closed:
             self._closing = True
             self._flush_later()
@@ -241,36 +267,66 @@ class Socket:
         if not self.closed:
             self.closed = True
             self._closing = True
+            self._forget_idle()
+            if self.thread.rounds is not None:
+                self.thread.rounds.hasten(self)
             self._flush_later()
 
     def sever(self) -> None:
         """Close this end because its process is gone: what has not left never does."""
         if not self.closed:
             self.closed = self._closing = True
+            self._forget_idle()
             self._out.clear()
-            self._flush()
+            self.flush()
+
+    def _forget_idle(self) -> None:
+        if self.idle is not None and self.thread.rounds is not None:
+            self.thread.rounds.disarm(self.idle)
 
     def _flush_later(self) -> None:
         if not self._flushing:
             self._flushing = True
-            self.thread.at_end_of_task(self._flush)
+            rounds = self.thread.rounds
+            if rounds is None or self.http2 or not self._out:
+                self.thread.at_end_of_task(self.flush)
+            else:
+                rounds.write(self)
 
-    def _flush(self) -> None:
+    @property
+    def is_own(self) -> bool:
+        """Whether the other end belongs to the same thread, on this machine."""
+        return self.peer is not None and self.peer.thread is self.thread and self.way is None
+
+    @property
+    def has_output(self) -> bool:
+        """Whether something has not left yet."""
+        return bool(self._out) or self._closing
+
+    def flush(self) -> None:
+        """Let everything leave."""
+        arrival = self.leave()
+        if arrival is not None:
+            arrival.post()
+
+    def leave(self) -> Arrival | None:
+        """Take everything that is to leave; None when there is nothing, or when all has been taken back."""
         assert self.peer
         self._flushing = False
         parts, self._out = self._out, []
         closing, self._closing = self._closing and not self._told, False
         self._told = self._told or closing
         peer = self.peer
-        if not parts and not closing:  # all has been taken back
-            return
+        if not parts and not closing:
+            return None
         if parts:
             time_ns = self.arrival_ns(self.thread.now_ns, size_of(parts) if self.way else 0)
         else:
             time_ns = max(self.thread.now_ns + self.latency_ns, self._arrived_ns)
-        peer.thread.post_at(lambda: peer._arrive(parts, closing, time_ns), time_ns)
+        return Arrival(peer, parts, closing, time_ns)
 
-    def _arrive(self, parts: list[Part], closing: bool, time_ns: int) -> None:
+    def arrive(self, parts: list[Part], closing: bool, time_ns: int) -> None:
+        """Read what the other end has written."""
         if parts and self.account is not None:
             self.account.wait_ns += self.thread.now_ns - time_ns
         if self.closed and closing:
@@ -281,6 +337,7 @@ class Socket:
             self.reader.on_read(parts)
         if closing and not self.closed:
             self.closed = not self.half_close
+            self._forget_idle()
             self.reader.on_close()
             if self.closed:
                 self._tell()

@@ -7,7 +7,6 @@ the answer a 500, as in isotope.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from random import Random
 from typing import Protocol
 
@@ -58,16 +57,18 @@ class Application:
         self.response_bytes = service.response_bytes
         self._work = service.service_time.draws(streams, f"{pod} work")
         self._streams = streams
+        self._chance: Random | None = None
         self.error_rate = service.error_rate
         self.delay_ns = 0
         self._holds = service.holds
         self._script = [_compiled(step, streams, f"{pod} step {k}") for k, step in enumerate(service.script)]
         self._station = self._make_station(service)
 
-    @cached_property
-    def _chance(self) -> Random:
-        """What decides by lot; made when it is first asked, as thousands of pods never do."""
-        return self._streams.stream(f"{self.pod} chance")
+    def _draw(self) -> float:
+        """Decide by lot; what draws is made when it is first asked, as thousands of pods never do."""
+        if self._chance is None:
+            self._chance = self._streams.stream(f"{self.pod} chance")
+        return self._chance.random()
 
     def _make_station(self, service: Service) -> Station:
         if not service.concurrency:
@@ -94,7 +95,7 @@ class Application:
         leg.app_ns += self.kernel.now_ns - visit.begun_ns
         if not self._holds:
             self._station.release()
-        if self.error_rate and self._chance.random() < self.error_rate:
+        if self.error_rate and self._draw() < self.error_rate:
             self._leave(visit, FAILED)
         elif self._script:
             self._go_on(visit)
@@ -109,7 +110,7 @@ class Application:
         while visit.place < len(script) and not visit.failed:
             steps = script[visit.place]
             visit.place += 1
-            wanted = [step for step in steps if step.probability >= 1 or self._chance.random() < step.probability]
+            wanted = [step for step in steps if step.probability >= 1 or self._draw() < step.probability]
             if wanted:
                 visit.pending = len(wanted)
                 for step in wanted:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from meshsim.envoy.account import Asked, CalloutAccount
+from meshsim.envoy.account import CalloutAccount
+from meshsim.envoy.asked import Asked
 from meshsim.mesh.legs import Ledger, Leg
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshsim.envoy.account import Asked
 from meshsim.envoy.address import Address
+from meshsim.envoy.asked import Asked
 from meshsim.envoy.collector import paused_collector
 from meshsim.envoy.config.bootstrap import Bootstrap
 from meshsim.envoy.proxy import Envoy

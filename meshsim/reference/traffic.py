@@ -1,20 +1,20 @@
-"""A client with an open loop, and the host that the real Envoy asks: one program, which never sleeps, on one core.
+"""A client, and the host that the real Envoy asks: one program, which never sleeps, on one core.
 
-Each request has the moment at which it is due, and its latency begins there, whether it could be sent then or not: an
-Envoy that answers late cannot thin out its own load (no coordinated omission). Because client and host look for
-something to do all the time, nobody has to wake them, no timer and no Envoy, whose CPU time is for its own work then.
-What a request takes here, some 20 us for both, is the same with a filter and without.
+Because client and host look for something to do all the time, nobody has to wake them, no timer and no Envoy, whose CPU
+time is for its own work then; and users think to the microsecond, where ``wrk`` counts whole milliseconds, at whose
+ends its requests come together. What a request takes here, some 20 us for both, is the same with a filter and without.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import heapq
 import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from meshsim.errors import MeshsimError
 from meshsim.reference.bench import PLAIN
@@ -107,6 +107,55 @@ class Traffic:
                     free.append(each)
                 _check_patience((now - heard) / 1e9 if len(free) < len(connections) else 0.0)
         return latencies
+
+    def use(self, connections: Sequence[int], seconds: float, think: Callable[[], int]) -> tuple[list[int], int]:
+        """Be a user on each connection, who thinks, sends to the host, waits for the answer, and thinks again.
+
+        Parameters
+        ----------
+        connections : sequence of int
+            As :meth:`connect` gave them.
+        seconds : float
+            How long users send.
+        think : callable
+            Draws how long one thinks, in ns.
+
+        Returns
+        -------
+        list of int
+            The latencies, in ns, in the order of the answers.
+        int
+            How long it took until the last answer, in ns.
+
+        Raises
+        ------
+        MeshsimError
+            Envoy does not answer, or not with 200.
+        """
+        clock, client = time.perf_counter_ns, self._client
+        sent_ns = dict.fromkeys(connections, 0)
+        latencies: list[int] = []
+        with _no_collector():
+            start = now = heard = clock()
+            end, under_way = start + round(seconds * 1e9), 0
+            thinking = [(start + think(), each) for each in connections]
+            heapq.heapify(thinking)
+            while under_way or now < end:
+                now = clock()
+                while thinking and thinking[0][0] <= now < end:
+                    _, each = heapq.heappop(thinking)
+                    sent_ns[each] = heard = clock()
+                    client[each].send(FAR)
+                    under_way += 1
+                    now = clock()
+                for each in self._turn():
+                    heard = clock()
+                    latencies.append(heard - sent_ns[each])
+                    heapq.heappush(thinking, (heard + think(), each))
+                    under_way -= 1
+                if under_way:
+                    _check_patience((now - heard) / 1e9)
+        return latencies, clock() - start
 
     def _turn(self) -> Iterator[int]:
         """Do what there is to do; give the connections of the client that have their answers."""

@@ -11,15 +11,13 @@ import contextlib
 from collections.abc import Callable
 
 from meshsim.cost.profile import Point
-from meshsim.mesh import OpenLoop
 from meshsim.reference.bench import PLAIN, Bench, Turns
 from meshsim.reference.fit import Round
 from meshsim.reference.rounds import WARM_UP_S, Tick
 from meshsim.reference.traffic import FAR, Traffic
-from meshsim.reference.underload import CONNECTIONS, due_ns
 
-#: Requests a second that leave Envoy time to sleep, and seconds of each load.
-RATE, SLOT_S = 2_000, 0.3
+#: Connections of the client; requests a second that leave Envoy time to sleep, and seconds of each load.
+CONNECTIONS, RATE, SLOT_S = 64, 2_000, 0.3
 #: Turns of each load in a round.
 PASSES = 4
 
@@ -31,7 +29,7 @@ def measure(bench: Bench, tick: Tick) -> Round:
         envoy = closing.enter_context(bench.envoy({"none": ()}, host_port=traffic.port))
         connections = traffic.connect(envoy.ports["none"], CONNECTIONS)
         traffic.saturate(connections, WARM_UP_S)
-        rare = due_ns(OpenLoop(RATE, "constant"), SLOT_S, seed=0)
+        rare = range(0, round(SLOT_S * 1e9), round(1e9 / RATE))
 
         def at_once(sent: bytes) -> Point:
             before = envoy.first_worker()

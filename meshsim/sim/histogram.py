@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
 from math import ceil, nan
+from typing import ClassVar
 
 _LIMIT = (1 << 63) - 1
 
@@ -72,7 +73,7 @@ class Histogram:
 
     __slots__ = ("_counts", "_mantissas", "count", "greatest", "least", "precision", "total")
 
-    LIMIT = _LIMIT
+    LIMIT: ClassVar[int] = _LIMIT
     """The greatest value that can be counted: 292 years in ns."""
 
     def __init__(self, precision: int = 8) -> None:
@@ -94,7 +95,8 @@ class Histogram:
     @property
     def mean(self) -> float:
         """The exact mean; not a number when nothing was counted."""
-        return self.total / self.count if self.count else nan
+        # As a fraction: in a compiled module a quotient of ints is one of floats, which have 53 bits.
+        return float(Fraction(self.total, self.count)) if self.count else nan
 
     def add(self, value: int) -> None:
         """Count ``value``.

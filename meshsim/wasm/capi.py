@@ -148,3 +148,20 @@ def address(owner: wasmtime.Config | wasmtime.Engine | wasmtime.Module) -> int:
     value = ctypes.cast(owner.ptr(), ctypes.c_void_p).value
     assert value is not None
     return value
+
+
+class ImportTypes(list[Any]):
+    """The C objects of the types of a module's imports, in order; they live as long as this list."""
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        vector = ffi.new("wasm_importtype_vec_t *")
+        lib.wasmtime_module_imports(module_pointer(module), vector)
+        self._vector = ffi.gc(vector, lib.wasm_importtype_vec_delete)
+        super().__init__(lib.wasm_importtype_type(vector.data[i]) for i in range(vector.size))
+
+
+def image_bytes(module: wasmtime.Module) -> int:
+    """Size of a module's compiled code in memory."""
+    start, end = ffi.new("uintptr_t *"), ffi.new("uintptr_t *")
+    lib.wasmtime_module_image_range(module_pointer(module), start, end)
+    return int(end[0] - start[0])

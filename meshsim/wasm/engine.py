@@ -20,9 +20,8 @@ from typing import Any
 import wasmtime
 
 from meshsim.errors import ModuleError, NotModelled
-from meshsim.wasm import rawcall
 from meshsim.wasm.cache import CodeCache
-from meshsim.wasm.capi import engine_pointer, module_pointer, set_stack
+from meshsim.wasm.capi import ImportTypes, engine_pointer, image_bytes, module_pointer, set_stack
 from meshsim.wasm.exchange import Board, slots_of
 from meshsim.wasm.features import not_modelled
 from meshsim.wasm.module import ModuleFacts, parse_module
@@ -123,7 +122,7 @@ class Compiled:
         self.facts = facts
         self._engine = engine
         self._modules: dict[bool, wasmtime.Module] = {}
-        self._import_types: dict[bool, rawcall.ImportTypes] = {}
+        self._import_types: dict[bool, ImportTypes] = {}
         self._companions: dict[str, Compiled] = {}
         self._pointers: dict[bool, Any] = {}
         self._slots: tuple[Board, Mapping[int, FuncType]] | None = None
@@ -146,11 +145,11 @@ class Compiled:
             self._slots = board, slots_of(self.facts.imports, board)
         return self._slots[1]
 
-    def import_types(self, interruptible: bool) -> rawcall.ImportTypes:
+    def import_types(self, interruptible: bool) -> ImportTypes:
         """The types of the imports in the form of the C API; made once, for all VMs."""
         types = self._import_types.get(interruptible)
         if types is None:
-            types = self._import_types[interruptible] = rawcall.ImportTypes(self.native(interruptible)[1])
+            types = self._import_types[interruptible] = ImportTypes(self.native(interruptible)[1])
         return types
 
     def companion(self, name: str, text: Callable[[], str], interruptible: bool) -> Compiled:
@@ -164,7 +163,7 @@ class Compiled:
     @property
     def native_bytes(self) -> int:
         """Size of the compiled code in memory."""
-        return rawcall.image_bytes(next(iter(self._modules.values())))
+        return image_bytes(next(iter(self._modules.values())))
 
     def native(self, interruptible: bool = False) -> tuple[NativeEngine, wasmtime.Module]:
         """The code and its engine; compiled at the first request of each kind."""

@@ -21,12 +21,10 @@ Nothing here is checked by the engine. What has to hold, with a test for each in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-import wasmtime
+from typing import Any
 
 from meshsim.errors import GuestTrap, MeshsimError, ModuleError
-from meshsim.wasm.capi import EXTERN_KINDS, NULL_KINDS, ffi, lib, module_pointer
+from meshsim.wasm.capi import EXTERN_KINDS, NULL_KINDS, ffi, lib
 from meshsim.wasm.exchange import Exchange
 from meshsim.wasm.marshal import CASTS, SLOT_BYTES, SlotViews, callback, with_arguments
 from meshsim.wasm.traps import error_frames, error_text, from_trap
@@ -48,21 +46,6 @@ _CLOSED = 1 << 30  # a depth that no call reaches
 
 NO_BYTES = ffi.buffer(ffi.new("char[1]"), 0)
 """The buffer of a memory that is not there."""
-
-
-class BareCall(NamedTuple):
-    """A call laid open: who uses it does without every convenience, and with half of the time.
-
-    Put the arguments into ``words`` (every fourth, from 0), set the store's ``depth`` to 1, call ``run(*args)``, set
-    the depth back to 0. When that gives an error, or ``trap[0]`` is not 0, raise :meth:`Store.ended_badly`; else the
-    result is in ``words[0]``. Only for calls from outside of all others.
-    """
-
-    store: Store
-    run: Callable[..., int]
-    args: tuple[Any, ...]
-    words: memoryview
-    trap: Any
 
 
 class Store:
@@ -347,18 +330,34 @@ class Store:
                 lib.wasmtime_error_delete(error)
 
 
-class ImportTypes(list[Any]):
-    """The C objects of the types of a module's imports, in order; they live as long as this list."""
+class BareCall:
+    """A call laid open: who uses it does without every convenience, and with half of the time.
 
-    def __init__(self, module: wasmtime.Module) -> None:
-        vector = ffi.new("wasm_importtype_vec_t *")
-        lib.wasmtime_module_imports(module_pointer(module), vector)
-        self._vector = ffi.gc(vector, lib.wasm_importtype_vec_delete)
-        super().__init__(lib.wasm_importtype_type(vector.data[i]) for i in range(vector.size))
+    Put the arguments into ``words`` (every fourth, from 0), :meth:`call`, and ask for the :meth:`result` when something
+    is not as expected. Only for calls from outside of all others.
+    """
 
+    __slots__ = ("_arguments", "_run", "_store", "trap", "words")
 
-def image_bytes(module: wasmtime.Module) -> int:
-    """Size of a module's compiled code in memory."""
-    start, end = ffi.new("uintptr_t *"), ffi.new("uintptr_t *")
-    lib.wasmtime_module_image_range(module_pointer(module), start, end)
-    return int(end[0] - start[0])
+    def __init__(
+        self, store: Store, run: Callable[..., int], arguments: tuple[Any, ...], words: memoryview, trap: Any
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._arguments = arguments
+        self.words = words
+        self.trap = trap
+
+    def call(self) -> int:
+        """Call; not 0 is an error. After a trap, ``trap[0]`` is not 0; else the result is in ``words[0]``."""
+        self._store.depth = 1
+        try:
+            return self._run(*self._arguments)
+        finally:
+            self._store.depth = 0
+
+    def result(self, error: int) -> int:
+        """What a call that gave ``error`` has for a result; raises why it ended otherwise."""
+        if error or self.trap[0]:
+            raise self._store.ended_badly(error)
+        return self.words[0]

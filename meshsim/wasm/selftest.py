@@ -10,7 +10,7 @@ import wasmtime
 
 from meshsim.errors import GuestTrap, MeshsimError
 from meshsim.wasm import rawcall
-from meshsim.wasm.capi import engine_pointer, module_pointer
+from meshsim.wasm.capi import ImportTypes, engine_pointer, module_pointer
 from meshsim.wasm.types import FuncType, HostImport
 
 WASMTIME_MAJOR = 50
@@ -72,7 +72,7 @@ def _results() -> list[tuple[str, bool]]:
     module = wasmtime.Module(engine, _SELF_TEST)
     type_ = FuncType("iIF", "I")
     store = rawcall.Store(engine_pointer(engine), 1 << 20, 3)
-    types = rawcall.ImportTypes(module)
+    types = ImportTypes(module)
     instance = store.instantiate(module_pointer(module), [store.host_function(types[0], HostImport(type_, host))])
     run = store.function(store.export(instance, "run"), type_)
     window, size = store.window(store.export(instance, "memory"))

@@ -244,19 +244,12 @@ class Vm:
 
         return call
 
-    def bare_gauge(self, words: memoryview, place: int) -> Callable[[], int]:
+    def bare_gauge(self, words: memoryview, place: int) -> Gauge:
         """What gives :attr:`fuel_used`, quickly; for guests whose tank is not filled anew for each call.
 
         ``words[place]`` is what an extension has burnt that is the only one.
         """
-        get, context, fuel = self._store.fuel_gauge()
-        exchange = self.exchange
-
-        def read() -> int:
-            get(context, fuel)
-            return self._spent + self._tank - int(fuel[0]) - int(words[place]) - exchange.fuel
-
-        return read
+        return Gauge(self, self._store, words, place)
 
     def prepare_bare(self) -> None:
         """Before a bare call: set the alarm, if the last tick was not so long ago that it is set."""
@@ -276,6 +269,25 @@ class Vm:
                 ticks = watchdog.ticks(limits.deadline_s)
                 self._armed = watchdog.beats
                 store.set_epoch_deadline(ticks)
+
+
+class Gauge:
+    """What :meth:`Vm.bare_gauge` gives."""
+
+    __slots__ = ("_context", "_exchange", "_fuel", "_get", "_place", "_vm", "_words")
+
+    def __init__(self, vm: Vm, store: rawcall.Store, words: memoryview, place: int) -> None:
+        self._vm = vm
+        self._get, self._context, self._fuel = store.fuel_gauge()
+        self._exchange = vm.exchange
+        self._words = words
+        self._place = place
+
+    def read(self) -> int:
+        """Fuel that the guest has burnt so far."""
+        vm = self._vm
+        self._get(self._context, self._fuel)
+        return vm._spent + vm._tank - int(self._fuel[0]) - self._words[self._place] - self._exchange.fuel
 
 
 class Extension:

@@ -42,11 +42,21 @@ def test_whom_the_forwarded_addresses_tell(edge: bool, hops: int, given: str, ad
     assert prepared(options, ("x-forwarded-for", given))[0] == address
 
 
-def test_an_edge_tells_its_port_unless_a_trusted_hop_has_told_one() -> None:
+def test_a_proxy_tells_its_port_unless_a_trusted_hop_has_told_one() -> None:
     edge = {"use_remote_address": True, "append_x_forwarded_port": True}
     assert prepared(edge, ("x-forwarded-port", "1"))[1][b"x-forwarded-port"] == b"8443"
     assert prepared({**edge, "xff_num_trusted_hops": 1}, ("x-forwarded-port", "1"))[1][b"x-forwarded-port"] == b"1"
-    assert b"x-forwarded-port" not in prepared({"append_x_forwarded_port": True})[1]
+    inner = {"append_x_forwarded_port": True}
+    assert prepared(inner)[1][b"x-forwarded-port"] == b"8443"
+    assert prepared(inner, ("x-forwarded-port", "1"))[1][b"x-forwarded-port"] == b"1"
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [("trailers", b"trailers"), ("gzip, trailers", b"trailers"), ("Trailers", None), ("trailers;q=1", None), ("", b"")],
+)
+def test_of_the_codings_that_a_client_takes_only_trailers_are_left(given: str, left: bytes | None) -> None:
+    assert prepared({}, ("te", given))[1].get(b"te") == left
 
 
 def test_the_machine_stands_for_a_client_on_the_loopback_interface() -> None:

@@ -76,6 +76,16 @@ def test_a_closed_loop_counts_what_is_answered() -> None:
     assert answered == len(asked) >= 3
 
 
+def test_a_user_thinks_between_an_answer_and_the_next_request() -> None:
+    asked: list[bytes] = []
+    with contextlib.closing(Traffic()) as traffic, stand_in(traffic.port, asked) as port:
+        latencies, took_ns = traffic.use(traffic.connect(port, 2), 0.05, lambda: 5_000_000)
+        traffic.close()
+    assert len(latencies) == len(asked) >= 2
+    assert took_ns >= 50_000_000
+    assert len(asked) <= 2 * took_ns // 5_000_000
+
+
 def test_another_answer_than_200_ends_it() -> None:
     with contextlib.closing(Traffic()) as traffic, stand_in(None, []) as port:
         connections = traffic.connect(port, 1)

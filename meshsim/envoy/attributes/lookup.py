@@ -66,7 +66,7 @@ def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Subject
     if top == "connection_id":
         return Uint(stream.info.connection_id)
     if top == "metadata":
-        return _walk(metadata(None), path[1:])
+        return _walk(metadata(stream.info.dynamic_metadata), path[1:])
     if top == "filter_state":
         return _walk(dict(stream.info.filter_state), path[1:]) if len(path) > 1 else None
     if top == "upstream_filter_state":

@@ -10,6 +10,7 @@ from meshsim.abi.ports import PropertyUnavailable
 from meshsim.abi.protobuf import write
 from meshsim.envoy.attributes.places import place
 from meshsim.envoy.attributes.view import Getter, View, route_cluster, upstream
+from meshsim.envoy.config.base import Struct
 from meshsim.envoy.config.core import Metadata, Node
 from meshsim.envoy.config.struct_wire import struct_bytes
 
@@ -29,11 +30,14 @@ def _host_name(view: View) -> bytes:
     return view.stream.virtual_host.name.encode()
 
 
-def metadata(given: Metadata | None) -> Message:
+def metadata(spaces: Mapping[str, Struct]) -> Message:
     """Give metadata as a message, which can be walked or read as a whole."""
-    spaces = given.filter_metadata if given else {}
     wire = write((1, write(((1, name), (2, struct_bytes(space))))) for name, space in spaces.items())
     return Message({b"filter_metadata": _from_json(spaces)}, wire)
+
+
+def _spaces(given: Metadata | None) -> Mapping[str, Struct]:
+    return given.filter_metadata if given else {}
 
 
 def _from_json(value: object) -> PropertyValue | None:
@@ -43,7 +47,7 @@ def _from_json(value: object) -> PropertyValue | None:
         case Mapping():
             return {str(key).encode(): _from_json(item) for key, item in value.items()}
         case str():
-            return value.encode()
+            return value.encode("utf-8", "surrogateescape")
         case bool() | float():
             return value
         case int():
@@ -72,13 +76,13 @@ def node(given: Node) -> Message:
 
 def _cluster_metadata(view: View) -> PropertyValue:
     cluster = view.stream.info.surroundings.cluster(route_cluster(view))
-    return metadata(cluster.metadata if cluster else None)
+    return metadata(_spaces(cluster.metadata if cluster else None))
 
 
 def _host_metadata(view: View) -> PropertyValue | None:
     """Metadata of the upstream's host: null without any."""
     host = view.stream.info.surroundings.host(route_cluster(view), upstream(view))
-    return metadata(host.metadata) if host and host.metadata else None
+    return metadata(_spaces(host.metadata)) if host and host.metadata else None
 
 
 XDS: dict[str, Getter] = {
@@ -86,11 +90,13 @@ XDS: dict[str, Getter] = {
     "cluster_name": lambda v: route_cluster(v).encode(),
     "cluster_metadata": _cluster_metadata,
     "listener_direction": lambda v: _DIRECTIONS[v.stream.info.listener.traffic_direction],
-    "listener_metadata": lambda v: metadata(v.stream.info.listener.metadata),
+    "listener_metadata": lambda v: metadata(_spaces(v.stream.info.listener.metadata)),
     "route_name": _route_name,
-    "route_metadata": lambda v: metadata(v.stream.route.route.metadata if v.stream.route else None),
+    "route_metadata": lambda v: metadata(_spaces(v.stream.route.route.metadata if v.stream.route else None)),
     "virtual_host_name": _host_name,
-    "virtual_host_metadata": lambda v: metadata(v.stream.virtual_host.metadata if v.stream.virtual_host else None),
+    "virtual_host_metadata": lambda v: metadata(
+        _spaces(v.stream.virtual_host.metadata if v.stream.virtual_host else None)
+    ),
     "upstream_host_metadata": _host_metadata,
     "filter_chain_name": lambda v: v.stream.info.filter_chain.encode(),
 }

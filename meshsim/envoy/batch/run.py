@@ -231,33 +231,26 @@ class BatchFilter:
         self._base = place, row_at
         context = self._context
         first = self._first_id = context.id = wasm.take_ids(left)
-        store, call, arguments, slots, trap = self._bare
+        bare = self._bare
+        slots = bare.words
         wasm.vm.prepare_bare()
         shim.prepare(context)
         shim.begin_batch(self, self._take_logs)
         slots[0], slots[4], slots[8], slots[12], slots[16] = _TABLE, row_at, left, first, self._root.id
         wasm.begin_bare(context)
-        store.depth = 1
         try:
-            error = call(*arguments)
+            error = bare.call()
         finally:
-            store.depth = 0
             wasm.end_bare()
         words = shim.words
-        if not (error or trap[0] or words[_PENDING] & ~_COMMON) and slots[0] == left:
+        if not (error or bare.trap[0] or words[_PENDING] & ~_COMMON) and slots[0] == left:
             words[_PENDING] = words[_CALLS] = words[_CLOCKS] = 0
             self._records += shim.memory[_LOG : words[_LOG_END]].tobytes()
             words[_LOG_END] = _LOG
             shim.end_batch()
             return None
-
-        def conclude() -> int:
-            if error or trap[0]:
-                raise store.ended_badly(error)
-            return slots[0]
-
         words[_DEPTH] = 0
-        ran = wasm.conclude(context, BATCH, conclude)
+        ran = wasm.conclude(context, BATCH, lambda: bare.result(error))
         wasm.give_back_ids(left - (ran.result or 0) - (ran.over > 0 or ran.trapped))
         return ran
 

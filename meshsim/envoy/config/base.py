@@ -41,13 +41,13 @@ class TypedValue(Message):
     ----------
     type_url : str
         As written under ``@type``.
-    value : object
-        A well-known type's value (str, bytes, dict, number), or a dict of the message's fields.
+    content : bytes
+        What a module sees when this is its configuration.
     """
 
     proto = "google.protobuf.Any"
     type_url: str = ""
-    value: Any = None
+    content: bytes = b""
 
     @property
     def message(self) -> str:

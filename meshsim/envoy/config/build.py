@@ -17,10 +17,10 @@ from meshsim.envoy.config.inert import (
     UNMODELLED_VALUES,
     WITHHELD_BELOW,
 )
+from meshsim.envoy.config.message_wire import configuration_content
 from meshsim.envoy.config.operators import unmodelled_operators
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Place
 from meshsim.envoy.config.schema import FieldSchema, known_schema
-from meshsim.envoy.config.wasm import CONFIGURATION_TYPES
 
 _LEFT_OUT = object()
 
@@ -175,15 +175,18 @@ class Builder:
         if not value.type_url:
             return _LEFT_OUT
         choices = accepted(model, field)
+        if TypedValue.proto in choices:
+            try:
+                return TypedValue(type_url=value.type_url, content=configuration_content(value))
+            except ValueError as error:
+                self.unmodelled.append(Unmodelled(str(error), value.place))
+                return _LEFT_OUT
         if value.message in INERT_TYPES:
             self.inert.append(value.place.path)
             return _LEFT_OUT
         if isinstance(value.value, ParsedMessage) and value.message in choices:
             chosen = choices[value.message]
             return chosen.model_validate(self._fields(value.value, chosen))
-        if TypedValue.proto in choices and value.message in CONFIGURATION_TYPES:
-            content = None if isinstance(value.value, ParsedMessage) else value.value
-            return TypedValue(type_url=value.type_url, value=content)
         self.unmodelled.append(Unmodelled(value.message, value.place))
         return _LEFT_OUT
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from meshsim.envoy.config.access_log import AccessLog, AccessLogFilter
 from meshsim.envoy.config.base import DurationNs, Message
+from meshsim.envoy.config.buffer import Buffer
 from meshsim.envoy.config.core import (
     DataSource,
     HeaderValueOption,
@@ -18,6 +19,8 @@ from meshsim.envoy.config.fault import HTTPFault
 from meshsim.envoy.config.header_mutation import HeaderMutation
 from meshsim.envoy.config.local_ratelimit import LocalRateLimit
 from meshsim.envoy.config.lua import Lua
+from meshsim.envoy.config.metadata_filters import HeaderToMetadata, SetMetadata
+from meshsim.envoy.config.rbac import Rbac
 from meshsim.envoy.config.route import RouteConfiguration
 from meshsim.envoy.config.tracing import Tracing
 from meshsim.envoy.config.wasm import Wasm
@@ -41,7 +44,19 @@ class HttpFilter(Message):
 
     proto = f"{_HCM}.HttpFilter"
     name: str = ""
-    typed_config: Wasm | Router | Lua | HeaderMutation | HTTPFault | LocalRateLimit | None = None
+    typed_config: (
+        Wasm
+        | Router
+        | Lua
+        | HeaderMutation
+        | HTTPFault
+        | LocalRateLimit
+        | Buffer
+        | SetMetadata
+        | HeaderToMetadata
+        | Rbac
+        | None
+    ) = None
     config_discovery: ExtensionConfigSource | None = None
     is_optional: bool = False
     disabled: bool = False

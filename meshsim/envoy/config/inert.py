@@ -281,6 +281,7 @@ INERT_TYPES: Mapping[str, str] = {
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector": _NO_TLS,
     "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector": "clients speak HTTP/1.1",
     "envoy.extensions.filters.listener.original_dst.v3.OriginalDst": "nothing redirects connections",
+    "envoy.extensions.filters.http.cors.v3.Cors": "routes have no policy, without which it lets everything pass",
     "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec": "always there",
     "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer": "the default",
     "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig": "request ids are compared by their form",
@@ -324,6 +325,8 @@ OTHER_CLUSTER_TYPES = frozenset(
 """Cluster extensions of Envoy 1.40 that are not modelled."""
 
 UNMODELLED_VALUES: Mapping[tuple[str, str], frozenset[str | int]] = {
+    ("envoy.config.rbac.v3.RBAC", "action"): frozenset(("LOG",)),
+    ("envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair", "type"): frozenset(("PROTOBUF_VALUE",)),
     (_HCM, "codec_type"): frozenset(("HTTP2", "HTTP3")),
     ("envoy.config.cluster.v3.Cluster", "dns_lookup_family"): frozenset(("ALL",)),
     ("envoy.extensions.clusters.dns.v3.DnsCluster", "dns_lookup_family"): frozenset(("ALL",)),

@@ -173,6 +173,8 @@ class Reader:
             return scalars.SCALARS[_WRAPPED[name]](_unwrapped(node).value)
         if name in self._well_known:
             return self._well_known[name](node, place)
+        if node.value is None:  # in a list or a map; elsewhere it stands for a field that is not set
+            return ParsedMessage(self._schema.message(name), place)
         scalars.expect(node.value, dict, "{")
         return self._message(self._schema.message(name), node, place)
 
@@ -186,6 +188,8 @@ class Reader:
         return parts.get("seconds", 0) * 1_000_000_000 + parts.get("nanos", 0)
 
     def _struct(self, node: Node, place: Place) -> Any:
+        if node.value is None:  # in a map
+            return {}
         if isinstance(node.value, dict):
             return plain(node)
         self._mismatch(node.value, "{", place.inside("<struct>"), FieldType("message", f"{_STRUCT}.FieldsEntry"))

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from meshsim.envoy.config.base import DurationNs, Message
+from meshsim.envoy.config.buffer import BufferPerRoute
 from meshsim.envoy.config.core import (
     DataSource,
     HeaderValueOption,
@@ -23,11 +24,22 @@ from meshsim.envoy.config.matcher import (
     RegexMatchAndSubstitute,
     RegexMatcher,
 )
+from meshsim.envoy.config.metadata_filters import HeaderToMetadata, SetMetadata
+from meshsim.envoy.config.rbac import RbacPerRoute
 from meshsim.envoy.config.share import FractionalPercent, RuntimeFractionalPercent
 from meshsim.envoy.config.wasm import Wasm
 
 #: What a route can say to a filter in the filter's own words.
-OwnConfig = LuaPerRoute | HeaderMutationPerRoute | HTTPFault | LocalRateLimit
+OwnConfig = (
+    LuaPerRoute
+    | HeaderMutationPerRoute
+    | HTTPFault
+    | LocalRateLimit
+    | BufferPerRoute
+    | SetMetadata
+    | HeaderToMetadata
+    | RbacPerRoute
+)
 
 
 class FilterConfig(Message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from meshsim.envoy.config.constraints import violations
+from meshsim.envoy.config.metadata_semantics import HEADER_TO_METADATA, header_to_metadata_problems
 from meshsim.envoy.config.operators import format_errors, json_format_errors
 from meshsim.envoy.config.parsed import ParsedAny, ParsedMessage, Problem
 from meshsim.envoy.config.regex import regex_error
@@ -24,9 +25,13 @@ _RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _SHORTEST_FILL_NS = 50_000_000
 _WITH_ROUTE_CONFIG = frozenset(
     {
+        "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
         "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
+        "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+        "envoy.extensions.filters.http.set_metadata.v3.Config",
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
         "envoy.extensions.filters.http.fault.v3.HTTPFault",
+        HEADER_TO_METADATA,
         _RATE_LIMIT,
     }
 )
@@ -97,6 +102,8 @@ class RouteJudge:
                 yield from mutation_problems(packed.value)
                 if packed.message == _RATE_LIMIT:
                     yield from rate_limit_problems(packed.value, of_route=True)
+                if packed.message == HEADER_TO_METADATA:
+                    yield from header_to_metadata_problems(packed.value, of_route=True)
                 for source in packed.value.messages("source_code"):
                     yield from source_problems(source, self._sources, "Invalid path: {}")
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from meshsim.envoy.config.cluster_semantics import cluster_refusals, ip_problems
 from meshsim.envoy.config.constraints import violations
+from meshsim.envoy.config.metadata_semantics import HEADER_TO_METADATA, header_to_metadata_problems
 from meshsim.envoy.config.operators import json_format_errors
 from meshsim.envoy.config.parsed import ParsedMessage, Problem
 from meshsim.envoy.config.route_semantics import (
@@ -205,6 +206,8 @@ class _Walk:
             yield from mutation_problems(packed.value)
         if packed.message == _RATE_LIMIT and isinstance(packed.value, ParsedMessage):
             yield from rate_limit_problems(packed.value, of_route=False)
+        if packed.message == HEADER_TO_METADATA and isinstance(packed.value, ParsedMessage):
+            yield from header_to_metadata_problems(packed.value, of_route=False)
         for source in http_filter.messages("config_discovery"):
             yield from self._discovery(source)
         yield from _terminal_problems(http_filter, "http", is_last=is_last)

@@ -9,10 +9,6 @@ from pydantic import Field
 
 from meshsim.envoy.config.base import Message, TypedValue
 from meshsim.envoy.config.core import AsyncDataSource, BackoffStrategy
-from meshsim.envoy.config.struct_wire import ENCODERS
-
-CONFIGURATION_TYPES = frozenset(ENCODERS)
-"""Messages that can be the configuration of a plugin or VM."""
 
 FailurePolicy = Literal["UNSPECIFIED", "FAIL_RELOAD", "FAIL_CLOSED", "FAIL_OPEN"]
 
@@ -54,7 +50,7 @@ class VmConfig(Message):
     @property
     def configuration_bytes(self) -> bytes:
         """What ``proxy_on_vm_start`` can read."""
-        return configuration_bytes(self.configuration)
+        return self.configuration.content if self.configuration else b""
 
     def environment(self, host: Mapping[str, str]) -> dict[str, str]:
         """Return what the module sees as its environment.
@@ -95,7 +91,7 @@ class PluginConfig(Message):
     @property
     def configuration_bytes(self) -> bytes:
         """What ``proxy_on_configure`` can read."""
-        return configuration_bytes(self.configuration)
+        return self.configuration.content if self.configuration else b""
 
 
 class Wasm(Message):
@@ -103,18 +99,3 @@ class Wasm(Message):
 
     proto = "envoy.extensions.filters.http.wasm.v3.Wasm"
     config: PluginConfig = PluginConfig()
-
-
-def configuration_bytes(value: TypedValue | None) -> bytes:
-    """Return the bytes that a module sees for a ``configuration``.
-
-    ``StringValue`` and ``BytesValue`` are unwrapped, every other type is serialized, nothing is nothing.
-
-    Examples
-    --------
-    >>> configuration_bytes(TypedValue(type_url="x/google.protobuf.StringValue", value="a: 1"))
-    b'a: 1'
-    """
-    if value is None or value.value is None:
-        return b""
-    return ENCODERS[value.message](value.value)

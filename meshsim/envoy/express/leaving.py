@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from meshsim.abi.constants import BufferType, DataAction, HeaderMapType, HeadersAction, TrailersAction
 from meshsim.abi.context import Context
@@ -51,7 +51,7 @@ class ToldContext:
         self._context = context
         self._creating = creating
         self._deeds = deque(deeds)
-        self._thread = thread
+        self._loop = thread
         #: The filter that the model has made for this context.
         self.filter: WasmFilter | None = None
 
@@ -69,7 +69,7 @@ class ToldContext:
         """Tell the module of the stream, once."""
         if self._creating:
             self._creating = False
-            self._thread.rewind(self._deeds.popleft().time_ns)
+            self._loop.rewind(self._deeds.popleft().time_ns)
             Strand.wait()
         else:
             self._context.create()
@@ -116,7 +116,7 @@ class ToldContext:
     def _tell(self, callback: str) -> Action | None:
         deed = self._deeds.popleft()
         self._leave_behind(callback, deed.content)
-        self._thread.rewind(deed.time_ns)
+        self._loop.rewind(deed.time_ns)
         return cast("Action | None", Strand.wait()) if deed.action is None else deed.action
 
     def _leave_behind(self, callback: str, content: Content | None) -> None:
@@ -165,7 +165,7 @@ class Leaving:
 
     def _filter(self, seat: Seat, deeds: Sequence[Deed]) -> WasmFilter:
         told = ToldContext(seat.context, deeds, self._passage.lane.thread, creating=seat.creating)
-        told.filter = seat.passed = WasmFilter(seat.plugin, cast(Context, told))
+        told.filter = seat.passed = WasmFilter(seat.plugin, cast(Any, told))
         seat.context.host = seat.passed
         return seat.passed
 

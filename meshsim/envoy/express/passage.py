@@ -89,7 +89,7 @@ class Passage:
     waits = False
     answer: list[Part] | None = None
     #: The request's passage on the lane behind that connection.
-    further: Further | None = None
+    further: Further | None
     #: Where there is one module only: its context, which needs no seat as long as all goes as expected.
     context: Context | None = None
     foot: Foot | None = None
@@ -103,6 +103,7 @@ class Passage:
         self.start_ns = start_ns
         self.ids = Ids(b"", carried)
         self.account = account
+        self.further = None
 
     def begin(self) -> None:
         """Arrive: a task of the worker."""

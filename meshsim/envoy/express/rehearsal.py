@@ -20,7 +20,7 @@ from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.express.course import DATE, REQUEST_ID, Answer, Content, Doing, Moment, Over, Piece, Sent, Shown
 from meshsim.envoy.filters.base import HttpFilter
 from meshsim.envoy.headers import HeaderMap
-from meshsim.envoy.hops import Hop, HopLog
+from meshsim.envoy.hops import Hop
 from meshsim.envoy.listener import Listener
 from meshsim.envoy.manager import Manager, WasmFilterMaker
 from meshsim.envoy.plugin_use import PluginUse
@@ -82,7 +82,7 @@ class Rehearsal:
         self.stream: Stream | None = None
         self._doings = doings
         self._stage = stage = Stage(envoy.bootstrap, level=Level.REQUESTS, costs=envoy.process.costs)
-        stage.hops = self._hops = _Hops(stage)
+        self._hops = _Hops(stage)
         stage.process.use_streams(_NoChance())
         stage.process.cluster_hosts = envoy.process.cluster_hosts
         for cluster in stage.workers[0].clusters.values():
@@ -215,18 +215,17 @@ def _leave_to_passages(cluster: Cluster) -> None:
         cluster.balancer = InTurn([Host(address, "") for address in cluster.hosts])
 
 
-class _Hops(HopLog):
+class _Hops:
     """Knows in which turn the stream has ended."""
 
     def __init__(self, stage: Server) -> None:
-        super().__init__(stage.recorder)
         self._kernel = stage.kernel
         self.turn_ns = -1
         #: When each stream has ended, by the worker's clock.
         self.ends: list[int] = []
+        stage.hops.onlooker = self._ended
 
-    def add(self, hop: Hop) -> None:
-        super().add(hop)
+    def _ended(self, hop: Hop) -> None:
         self.ends.append(hop.start_ns + hop.took_ns)
         self.turn_ns = self._kernel.now_ns
 

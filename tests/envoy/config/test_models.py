@@ -164,14 +164,13 @@ def test_what_is_not_modelled_is_refused_or_left_out(line: str) -> None:
 
 
 def test_a_filter_that_is_not_modelled_is_left_out_of_its_chain() -> None:
-    buffer = (
-        "          http_filters:\n          - name: buffer\n            typed_config:\n"
-        '              "@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer\n'
-        "              max_request_bytes: 1000\n"
+    grpc_web = (
+        "          http_filters:\n          - name: grpc-web\n            typed_config:\n"
+        '              "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb\n'
     )
-    text = BASE.replace("          http_filters:\n", buffer)
+    text = BASE.replace("          http_filters:\n", grpc_web)
 
-    with pytest.raises(UnmodelledField, match=r"envoy\.extensions\.filters\.http\.buffer\.v3\.Buffer"):
+    with pytest.raises(UnmodelledField, match=r"envoy\.extensions\.filters\.http\.grpc_web\.v3\.GrpcWeb"):
         parse_bootstrap(text)
     bootstrap = parse_bootstrap(text, ignore_unmodelled=True)
     filters = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from meshsim.envoy.config.base import TypedValue
-from meshsim.envoy.config.wasm import configuration_bytes
+from meshsim.envoy.config.struct_wire import struct_bytes
+from meshsim.envoy.config.wasm import PluginConfig
 from meshsim.envoy.loader import parse_bootstrap
 
 
@@ -54,12 +54,7 @@ def test_a_module_sees_what_it_sees_in_envoy(written: str) -> None:
 
 
 def test_every_kind_of_value_of_a_struct() -> None:
-    value = TypedValue(
-        type_url="x/google.protobuf.Struct",
-        value={"n": None, "b": False, "l": [True, {}], "s": {"k": ""}, "d": -2},
-    )
-
-    assert configuration_bytes(value) == (
+    assert struct_bytes({"n": None, "b": False, "l": [True, {}], "s": {"k": ""}, "d": -2}) == (
         b"\n\x07\n\x01n\x12\x02\x08\x00"
         b"\n\x07\n\x01b\x12\x02 \x00"
         b"\n\x0f\n\x01l\x12\n2\x08\n\x02 \x01\n\x02*\x00"
@@ -69,4 +64,4 @@ def test_every_kind_of_value_of_a_struct() -> None:
 
 
 def test_an_absent_configuration_is_empty() -> None:
-    assert configuration_bytes(None) == b""
+    assert PluginConfig().configuration_bytes == b""

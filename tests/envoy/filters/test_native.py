@@ -25,7 +25,10 @@ def has_lane(case: str) -> bool:
     return envoy.express.lane(listener, envoy.workers[0].thread, tuple(parts_of(REQUEST)[0][1])) is not None
 
 
-@pytest.mark.parametrize("case", ["lua-with-wasm", "header-mutation-response", "fault-abort", "rate-limit"])
+@pytest.mark.parametrize(
+    "case",
+    ["lua-with-wasm", "header-mutation-response", "fault-abort", "rate-limit", "buffer-filter", "set-metadata"],
+)
 def test_what_depends_on_more_than_the_request_has_no_lane(case: str) -> None:
     assert not has_lane(case)
 
