@@ -83,9 +83,9 @@ stepfuzz: $(VENV)/.ready-test ## random calls in the stack machine and in Wasmti
 
 compiled: $(COMPILED)/.ready ## the wheel with compiled modules (mypyc, a C compiler, 2 minutes), unpacked into build/compiled
 
-# The same tests on the same sources, compiled. Two tests of benchmarks look at functions that are no Python there.
+# The same tests, and what is compiled is the same sources.
 test-compiled: $(COMPILED)/.ready $(VENV)/.ready-test ## truths, lanes, meshes and VMs with compiled modules; ARGS= goes to pytest
-	$(FAST) -m pytest -m "not envoy and not browser" -o pythonpath="$(COMPILED) ." -n auto --dist loadfile \
+	$(FAST) -m pytest -m "not envoy and not browser and not interpreted" -o pythonpath="$(COMPILED) ." -n auto --dist loadfile \
 	    $(or $(ARGS),tests/sim tests/wasm tests/abi tests/envoy/express tests/envoy/test_cases.py tests/mesh/test_same.py)
 
 # Without a C compiler it runs what is interpreted, which takes twice as long; the first line of the table says which.

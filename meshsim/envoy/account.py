@@ -23,12 +23,8 @@ class Account:
         self.wait_ns = 0
         self.flags = ""
 
-
-class CalloutAccount(Account):
-    """The account of a request that a filter sends itself."""
-
-    __slots__ = ()
-
     def close(self, status: int, size_bytes: int) -> None:
-        """Take note of its end; ``status`` is 0 when no answer came, ``size_bytes`` of the answer's body."""
-        raise NotImplementedError
+        """Take note of the end of a request that a filter has sent itself; senders of others see that end themselves.
+
+        ``status`` is 0 when no answer came, ``size_bytes`` is of the answer's body.
+        """

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from meshsim.envoy.account import Account, CalloutAccount
+from meshsim.envoy.account import Account
 
 
 @runtime_checkable
@@ -42,4 +42,4 @@ class Asked:
     now_ns: Callable[[], int]
 
 
-OpenAccount = Callable[[Asked], CalloutAccount]
+OpenAccount = Callable[[Asked], Account]

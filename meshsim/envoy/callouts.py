@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from meshsim.abi.callouts import Cancel, Done, HttpAnswer
-from meshsim.envoy.account import CalloutAccount
+from meshsim.envoy.account import Account
 from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
@@ -31,7 +31,7 @@ class HttpCallout:
         now_ns: Callable[[], int],
         done: Done,
         forwarded_for: bytes | None = None,
-        account: CalloutAccount | None = None,
+        account: Account | None = None,
     ) -> None:
         self._cluster = cluster
         self._headers = headers

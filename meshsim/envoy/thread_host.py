@@ -14,7 +14,7 @@ from meshsim.abi.grpc import GrpcEvents, GrpcRequest
 from meshsim.abi.ports import GrpcHandle
 from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.traps import by_plugin
-from meshsim.envoy.account import CalloutAccount
+from meshsim.envoy.account import Account
 from meshsim.envoy.asked import Asked, Charged
 from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.cluster import Cluster
@@ -207,7 +207,7 @@ class ThreadHost:
         callout = HttpCallout(self.clusters[call.cluster], headers, lambda: self.thread.now_ns, done, account=account)
         return callout.send(call.body, call.timeout_ms * 1_000_000)
 
-    def open_account(self, asker: object, name: str, cluster: str) -> CalloutAccount | None:
+    def open_account(self, asker: object, name: str, cluster: str) -> Account | None:
         """Open the account of a filter's own request: None where nobody keeps such, or no stream's is worked on."""
         if self.process.open_account is None or not isinstance(asker, Charged) or asker.account is None:
             return None

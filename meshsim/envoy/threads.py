@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meshsim.sim import Kernel
 from meshsim.sim.kernel import Handle
-from meshsim.sim.strands import Strand
+from meshsim.sim.strands import Strand, run_each
 
 if TYPE_CHECKING:
     from meshsim.envoy.rounds import Rounds
@@ -167,7 +167,7 @@ class Thread:
             self._run(task)
         else:
             if self._strand is None or self._strand.done:
-                self._strand = Strand(_run_each)
+                self._strand = Strand(run_each)
             self._strand.resume(partial(self._run, task))
 
     def _run(self, task: Task) -> None:
@@ -191,14 +191,6 @@ class Thread:
         self._busy_until_ns = self.now_ns
         self.spent_ns = 0
         self.turns.until(self._busy_until_ns)
-
-
-def _run_each(task: Task | None) -> None:
-    """Run tasks in one strand, which waits in between for the next; it holds nothing of the thread meanwhile."""
-    while task:
-        task()
-        task = None
-        task = Strand.wait()
 
 
 class Timer:

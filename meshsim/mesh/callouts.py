@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from meshsim.envoy.account import CalloutAccount
 from meshsim.envoy.asked import Asked
 from meshsim.mesh.legs import Ledger, Leg
 
 
-class CalloutLeg(Leg, CalloutAccount):
+class CalloutLeg(Leg):
     """A callout; its parent is the call in whose proxy the filter stands."""
 
     __slots__ = ("_asked", "_begun_by", "_ledger", "filter")

@@ -245,3 +245,14 @@ def _drop(baton: _Baton) -> None:
     """End a strand that nobody refers to any more; errors of its clean-up have nobody to go to."""
     with contextlib.suppress(BaseException):
         baton.close()
+
+
+def run_each(task: Callable[[], object] | None) -> None:
+    """Run tasks in one strand, which waits in between for the next and keeps nothing of the last meanwhile.
+
+    Not in a compiled module: there a variable is let go when it gets its next value.
+    """
+    while task:
+        task()
+        task = None
+        task = Strand.wait()

@@ -17,6 +17,8 @@ from meshsim.abi.protobuf import write
 from meshsim.errors import MeshsimError, NotModelled
 from tests.abi.conftest import PLUGIN, FakeHost, FakeStream, MakeWasm, module
 
+pytestmark = pytest.mark.interpreted  # a context of a stand-in
+
 
 @dataclass
 class Stream(FakeStream):

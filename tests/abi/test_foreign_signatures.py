@@ -11,6 +11,8 @@ from meshsim.abi.protobuf import Message, write
 from meshsim.errors import MeshsimError
 from tests.abi.conftest import PLUGIN, FakeStream
 
+pytestmark = pytest.mark.interpreted  # a context of nothing
+
 serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
 ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
 rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")

@@ -38,6 +38,7 @@ def test_the_filter_imports_a_dozen_host_functions() -> None:
     assert len([wanted for wanted in parse_module(FILTER).imports if wanted.kind == "func"]) == 12
 
 
+@pytest.mark.interpreted
 def test_a_request_makes_ten_host_calls_in_six_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: Counter[str] = Counter()
     enter, bind = ProxyWasm._enter, linking._bind

@@ -43,6 +43,7 @@ def test_own_time_is_the_innermost_functions_and_recursion_counts_once() -> None
     assert profile.shares() == {"vm": 0.8, "host calls": 0.0, "stream model": 0.2, "records": 0.0, "bench": 0.0}
 
 
+@pytest.mark.interpreted
 def test_stacks_for_flame_graphs_begin_with_the_outermost_function() -> None:
     (line,) = Profile(Counter({(VM, KERNEL): 3})).collapsed()
     outer, inner = line.removesuffix(" 3").split(";")

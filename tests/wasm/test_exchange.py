@@ -194,6 +194,7 @@ def test_an_import_of_another_kind_is_refused(engine: Engine) -> None:
         relayed(engine, Host(), '(module (import "env" "g" (global i32)))')
 
 
+@pytest.mark.interpreted
 def test_a_vm_is_freed_with_its_last_reference(engine: Engine) -> None:
     vm = relayed(engine, Host())
     run(vm, 1)

@@ -227,6 +227,7 @@ def test_ctrl_c_in_the_guest_comes_out_although_no_python_code_was_running(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.interpreted
 def test_ctrl_c_while_a_failure_is_looked_at_leaves_nothing_for_the_next_call(
     make_vm: MakeVm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,6 +431,7 @@ def test_c_functions_of_the_host_live_as_long_as_the_store(make_vm: MakeVm) -> N
     assert len(junk) == 200
 
 
+@pytest.mark.interpreted
 def test_a_vm_in_a_circle_of_references_is_freed(make_vm: MakeVm) -> None:
     class Host:
         def echo(self, n: int) -> int:
