@@ -88,7 +88,7 @@ test-compiled: $(COMPILED)/.ready $(VENV)/.ready-test ## truths, lanes, meshes a
 	$(FAST) -m pytest -m "not envoy and not browser and not interpreted" -o pythonpath="$(COMPILED) ." -n auto --dist loadfile \
 	    $(or $(ARGS),tests/sim tests/wasm tests/abi tests/envoy/express tests/envoy/test_cases.py tests/mesh/test_same.py)
 
-# Without a C compiler it runs what is interpreted, which takes twice as long; the first line of the table says which.
+# Without a C compiler it runs what is interpreted, which takes twice as long; the first JSON line says which it was.
 bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
 	@$(MAKE) --no-print-directory compiled || echo "no compiled modules: going on with interpreted ones" >&2
 	$(FAST) -m tests.bench $(ARGS)

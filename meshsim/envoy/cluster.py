@@ -6,7 +6,7 @@ connections are refused, as they are on a machine where nothing listens.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -77,7 +77,7 @@ class Cluster:
     pinned: Address | None = None
     renewed: bool = False
     #: Requests that are under way to each host, from all workers.
-    active: Counter[Address] = field(default_factory=Counter)
+    active: defaultdict[Address, int] = field(default_factory=lambda: defaultdict(int))
     _pools: dict[Address, Pool] = field(default_factory=dict)
     _open: list[Socket] = field(default_factory=list)
 
@@ -156,6 +156,7 @@ class Cluster:
                 (lambda: setup(address)) if setup else None,
                 self.breakers,
                 address,
+                lambda: self.find(address) is not None,
             )
         return self._pools[address]
 

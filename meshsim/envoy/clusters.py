@@ -5,7 +5,7 @@ Shared are circuit breakers, outlier detection, and how many requests are under 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 
@@ -105,9 +105,9 @@ class Clusters:
         }
 
     @cached_property
-    def _active(self) -> dict[str, Counter[Address]]:
+    def _active(self) -> dict[str, defaultdict[Address, int]]:
         """How many requests are under way to each host of each cluster, from all threads together."""
-        return {config.name: Counter() for config in self.configs.values()}
+        return {config.name: defaultdict(int) for config in self.configs.values()}
 
     @cached_property
     def _breakers(self) -> dict[str, Breakers]:

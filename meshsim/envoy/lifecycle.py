@@ -1,7 +1,8 @@
 """How an Envoy starts, takes changes of its configuration, and ends.
 
-The main thread loads everything and fetches what is elsewhere; then the workers make what they need, each on its own
-clock, and the first that has done so lets connections in.
+The main thread loads everything, fetches what is elsewhere, and listens; then the workers make what they need, each on
+its own clock, and take the connections that have come meanwhile. The main thread waits for all of them, as Envoy's does
+(``ListenerManagerImpl::startWorkers``): what its VMs have asked for, ticks among it, comes behind.
 """
 
 from __future__ import annotations
@@ -32,16 +33,12 @@ class Lifecycle:
             self._start()
 
     def _start(self) -> None:
-        self.load_plugins()
-        self._fetch_code()
-        kernel, main, workers = self._server.kernel, self._server.main.thread, self._server.workers
-        starting = list(workers)
-        for worker in workers:
-            worker.thread.post_at(partial(self._start_worker, worker, starting.remove), main.idle_from_ns)
-        kernel.run(main.idle_from_ns)
-        while starting:
-            kernel.run(max(worker.thread.idle_from_ns for worker in starting))
-        kernel.run(max(worker.thread.idle_from_ns for worker in workers))
+        ended: list[ConfigRefused | None] = []
+        self.launch(lambda: ended.append(None), ended.append)
+        while not ended and self._server.kernel.step():
+            pass
+        for refused in filter(None, ended):
+            raise refused
 
     def launch(self, ready: Callable[[], None], refused: Callable[[ConfigRefused], None] | None = None) -> None:
         """Begin to start, and let the clock's owner run it; ``ready`` is called when the last worker has started.
@@ -54,6 +51,7 @@ class Lifecycle:
             From the kernel's run: Envoy refuses the configuration, and there is no ``refused``.
         """
         self._starting = len(self._server.workers)
+        main = self._server.main.thread
 
         def started(worker: ThreadHost) -> None:
             worker.thread.post(over)
@@ -61,6 +59,7 @@ class Lifecycle:
         def over() -> None:
             self._starting -= 1
             if not self._starting:
+                main.go_on()
                 ready()
 
         def load() -> None:
@@ -74,21 +73,14 @@ class Lifecycle:
                 self._server.remote_code.fetch(start_workers)
 
         def start_workers() -> None:
+            self._server.start_listening()
             for worker in self._server.workers:
-                worker.thread.post_at(partial(self._start_worker, worker, started), self._server.main.thread.now_ns)
+                worker.thread.post_at(partial(self._start_worker, worker, started), main.now_ns)
+            main.halt()
 
-        self._server.main.thread.post(load)
-
-    def _fetch_code(self) -> None:
-        """Wait for the code of plugins that is not here."""
-        waiting = [True]
-        self._run_to_its_end(self._server.main.thread, lambda: self._server.remote_code.fetch(waiting.clear))
-        while waiting and self._server.kernel.step():
-            pass
-        self._server.kernel.run(self._server.main.thread.idle_from_ns)
+        main.post(load)
 
     def _start_worker(self, worker: ThreadHost, done: Callable[[ThreadHost], None]) -> None:
-        worker.thread.post(self._server.start_listening)
         worker.load_plugins()
         done(worker)
 

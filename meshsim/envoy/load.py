@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -75,7 +75,7 @@ class ClosedLoop:
     started_ns: int = 0
     ended_ns: int = 0
     latency: Histogram = field(default_factory=Histogram)
-    statuses: Counter[int] = field(default_factory=Counter)
+    _statuses: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     _users: list[_User] = field(default_factory=list)
 
     def begin(self, connections: int) -> None:
@@ -88,7 +88,7 @@ class ClosedLoop:
     def take(self, sent_ns: int, time_ns: int, status: int, *, failed: bool = False) -> None:
         """Take note of an answer that comes at ``time_ns``."""
         self.latency.add(time_ns - sent_ns)
-        self.statuses[status] += 1
+        self._statuses[status] += 1
         self.errors += failed
         self.answered += 1
         if time_ns > self.ended_ns:
@@ -105,7 +105,7 @@ class ClosedLoop:
     def result(self) -> Driven:
         """Return what has come so far."""
         took_ns = self.ended_ns - self.started_ns
-        return Driven(self.answered, self.errors, took_ns, self.latency, self.statuses)
+        return Driven(self.answered, self.errors, took_ns, self.latency, Counter(self._statuses))
 
 
 class _User:

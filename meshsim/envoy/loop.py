@@ -3,6 +3,9 @@
 In Envoy a write to a connection only activates it; the bytes go out in the next round of the loop, behind every
 connection that has become readable meanwhile. So an answer that is ready waits for the filters of the requests that
 came while it was made. Without load there are none, and nothing is different.
+
+This is about time, under load. In which order one task's own writes happen, in no time, is the matter of
+:mod:`meshsim.envoy.rounds`.
 """
 
 from __future__ import annotations

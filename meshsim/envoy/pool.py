@@ -49,7 +49,8 @@ class Pool:
     """The connections of one worker to one host.
 
     ``connect`` gives the near end of a new one, None when refused; each serves ``max_requests``, 0 for any number.
-    ``setup_ns`` says how long it takes to make one; without, as long as over the loopback interface.
+    ``setup_ns`` says how long it takes to make one; without, as long as over the loopback interface. ``listens`` says
+    whether somebody is there, which is asked when a connection is begun: who listens later is too late for it.
     """
 
     thread: Thread
@@ -58,6 +59,8 @@ class Pool:
     setup_ns: Callable[[], int] | None = None
     breakers: Breakers | None = None
     address: Address | None = None
+    listens: Callable[[], bool] | None = None
+    _refusals: deque[bool] = field(default_factory=deque)
     _connect_timers: deque[Armed] = field(default_factory=deque)
     _made: list[Socket] = field(default_factory=list)
     _uses: dict[Socket, int] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Pool:
                 return
             self.breakers.connections.take()
         self._connecting += 1
+        self._refusals.append(self.listens is not None and not self.listens())
         setup_ns, rounds = self.setup_ns() if self.setup_ns else LOOPBACK_NS, self.thread.rounds
         event = self.thread.post_at(self._connect, self.thread.now_ns + setup_ns)
         if rounds is not None:
@@ -171,8 +175,8 @@ class Pool:
         self.opened(self.open())
 
     def open(self) -> Socket | None:
-        """Make a connection; None when it is refused."""
-        return self.connect()
+        """Make the connection that was begun first; None when it is refused."""
+        return None if self._refusals.popleft() else self.connect()
 
     def opened(self, socket: Socket | None) -> None:
         """Give a new connection to who has waited longest; when there is none, tell everybody who waits."""

@@ -143,7 +143,7 @@ class Server:
     def find(self, address: Address) -> Listening | None:
         """Find what listens at an address; names and wildcards of this machine are all one.
 
-        Listeners take connections when the first worker has started.
+        Listeners take connections from the moment at which the workers begin to start.
         """
         here = self.network.get(local_address(address))
         if isinstance(here, Listener) and not self.is_listening:

@@ -96,6 +96,7 @@ class Thread:
     _strand: Strand | None = None
     _busy_until_ns: int = 0
     _running: bool = False
+    _halted: bool = False
     _waiting: deque[Task] = field(default_factory=deque)
     _at_end: list[Task] = field(default_factory=list)
 
@@ -152,7 +153,20 @@ class Thread:
         self._waiting.append(task)
         self._next()
 
+    def halt(self) -> None:
+        """Begin no task until :meth:`go_on`; one that runs comes to its end."""
+        self._halted = self._running = True
+
+    def go_on(self) -> None:
+        """Do from now on what has waited."""
+        self._halted = self._running = False
+        self._busy_until_ns = self.idle_from_ns
+        if self._waiting:
+            self.kernel.at(self._busy_until_ns, self._next, None)
+
     def _next(self, _: object = None) -> None:
+        if self._halted:
+            return
         if self.kernel.now_ns < self._busy_until_ns:
             self.kernel.at(self._busy_until_ns, self._next, None)
             return
@@ -180,7 +194,7 @@ class Thread:
             self._busy_until_ns = self.kernel.now_ns + self.spent_ns
             if self.meter is not None and self.spent_ns:
                 self.meter.ran(self.kernel.now_ns, self._busy_until_ns)
-            self.spent_ns, self._running = 0, False
+            self.spent_ns, self._running = 0, self._halted
             if self._waiting:
                 self.kernel.at(self._busy_until_ns, self._next, None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -101,7 +101,7 @@ class UpstreamCluster(Protocol):
     @property
     def thread(self) -> Thread: ...
     @property
-    def active(self) -> Counter[Address]: ...
+    def active(self) -> defaultdict[Address, int]: ...
     @property
     def stats(self) -> Counters: ...
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -128,7 +129,7 @@ class World:
             usage=[*self._usage(start_ns, start_ns + run_ns)],
             memory=[*self.deployment.memory()] if self.deployment else (),
             events=self.events,
-            counters=ledger.counters,
+            counters={name: Counter(counts) for name, counts in ledger.counters.items()},
             histograms=ledger.ordered(),
             stats=self.deployment.stats() if self.deployment else {},
             traces=self.deployment.traces if self.deployment else {},

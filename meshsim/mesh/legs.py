@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 
 from meshsim.envoy.account import Account
 from meshsim.mesh.rows import CLIENT, HopRow
@@ -80,7 +80,7 @@ class Ledger:
         self.start_ns = 0
         self._warm_ns = 0
         self.histograms: dict[str, Histogram] = {}
-        self.counters: dict[str, Counter[str]] = {}
+        self.counters: dict[str, defaultdict[str, int]] = {}
         self._statuses: dict[int, str] = {}
 
     def begin(self, start_ns: int, warm_ns: int) -> None:
@@ -125,7 +125,7 @@ class Ledger:
         histogram = self.histograms.get(service)
         if histogram is None:
             histogram = self.histograms[service] = Histogram()
-            self.counters[service] = Counter()
+            self.counters[service] = defaultdict(int)
         histogram.add(took_ns)
         counters = self.counters[service]
         counters["requests"] += 1

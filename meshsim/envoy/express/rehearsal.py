@@ -201,11 +201,10 @@ class Rehearsal:
     def _with_patience(self, sent: Sent, place: int) -> Sent:
         """Say how long an answer is waited for: nobody answers here, so what comes next comes of waiting."""
         costs = self._stage.process.costs
-        entered_ns = LOOPBACK_NS + costs.wake_ns + costs.request_ns + len(self.uses) * costs.filter_ns
+        entered_ns = LOOPBACK_NS + costs.request_ns + len(self.uses) * costs.filter_ns
         since = self._times[place - 1] if place else entered_ns
         then = [*self._times[place + 1 : place + 2], *self._hops.ends]
-        # The worker has slept until then, and a real one wakes up by itself.
-        return replace(sent, patience_ns=then[0] - costs.wake_ns - since) if then else sent
+        return replace(sent, patience_ns=then[0] - since) if then else sent
 
 
 def _leave_to_passages(cluster: Cluster) -> None:

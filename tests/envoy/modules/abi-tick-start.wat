@@ -1,0 +1,33 @@
+;; A tick as soon as can be, which leaves a word; each thread says at its start, and at a request, whether it is there.
+;; The tick is long due when a thread has loaded its plugins.
+(module
+  (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+  (import "env" "proxy_get_shared_data" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "ticked")
+  (data (i32.const 16) "before")
+  (data (i32.const 32) "behind")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func $say
+    (drop (call $log (i32.const 2)
+      (select (i32.const 16) (i32.const 32)
+        (call $get (i32.const 0) (i32.const 6) (i32.const 64) (i32.const 68) (i32.const 72)))
+      (i32.const 6))))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32)
+    (call $say)
+    (drop (call $period (i32.const 1)))
+    (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (local $rounds i32)
+    (loop $again
+      (br_if $again (i32.lt_u (local.tee $rounds (i32.add (local.get $rounds) (i32.const 1))) (i32.const 10000000))))
+    (i32.const 1))
+  (func (export "proxy_on_tick") (param i32)
+    (drop (call $set (i32.const 0) (i32.const 6) (i32.const 32) (i32.const 6) (i32.const 0)))
+    (drop (call $period (i32.const 0))))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $say) (i32.const 0))
+)
