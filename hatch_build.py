@@ -1,4 +1,4 @@
-"""Compiles the modules that every simulated request goes through with mypyc, into the wheel that is being built.
+"""Compiles what every simulated request goes through into the wheel that is being built: by mypyc, and a step in C.
 
 The same sources run interpreted and compiled, to the same results; compiled they take about half of the time. A wheel
 is compiled when HATCH_BUILD_HOOKS_ENABLE is set (`make compiled`), and needs a C compiler then; an editable install
@@ -46,7 +46,18 @@ class CompiledModules(BuildHookInterface):  # type: ignore[type-arg]  # hatchlin
         os.environ.setdefault("CFLAGS", "-ffp-contract=off")  # floats as everywhere, on every processor
         sources = [f"meshsim/{module}.py" for module in self.config["modules"]]
         extensions = mypycify(sources, target_dir=str(temporary), opt_level="3", debug_level="0")
+        extensions.append(self._crossing(temporary))
         command = Distribution({"name": "meshsim", "ext_modules": extensions}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(built), str(temporary)
         command.ensure_finalized()
         command.run()
+
+    def _crossing(self, temporary: Path) -> Any:
+        """The step into a guest in C."""
+        from cffi import FFI
+
+        folder = Path(self.root, "meshsim", "wasm")
+        ffi = FFI()
+        ffi.cdef((folder / "crossing.h").read_text())
+        ffi.set_source("meshsim.wasm._crossing", (folder / "crossing.c").read_text(), include_dirs=[str(folder)])
+        return ffi.distutils_extension(str(temporary))

@@ -25,6 +25,7 @@ from typing import Any
 
 from meshsim.errors import GuestTrap, MeshsimError, ModuleError
 from meshsim.wasm.capi import EXTERN_KINDS, NULL_KINDS, ffi, lib
+from meshsim.wasm.crossing import way_into
 from meshsim.wasm.exchange import Exchange
 from meshsim.wasm.marshal import CASTS, SLOT_BYTES, SlotViews, callback, with_arguments
 from meshsim.wasm.traps import error_frames, error_text, from_trap
@@ -260,25 +261,19 @@ class Store:
 
         return with_arguments(run_with_first, buffer[SLOT_BYTES:], type_.params[1:])
 
-    def bare(self, extern: Any, type_: FuncType) -> BareCall:
+    def bare(self, extern: Any, type_: FuncType, overhead: memoryview) -> BareCall:
         """An exported function of ints for who calls it a hundred thousand times; see :class:`BareCall`."""
         func = ffi.new("wasmtime_func_t *", extern.of.func)
         count = max(len(type_.params), len(type_.results), 1)
         slots = ffi.new("uint64_t[]", 2 * count)
-        words = memoryview(ffi.buffer(slots)).cast("I")
-        return BareCall(
-            self, lib.wasmtime_func_call_unchecked, (self.context, func, slots, count, self._trap), words, self._trap
-        )
+        way = way_into(self.context, func, slots, count, self._trap, overhead)
+        return BareCall(self, *way, memoryview(ffi.buffer(slots)).cast("I"), (func, slots, overhead))
 
-    def ended_badly(self, error: int) -> BaseException:
-        """Why a bare call ended, of which this is the error, 0 after a trap."""
+    def ended_badly(self, error: int) -> BaseException | None:
+        """Why a bare call ended, of which this is the error, 0 after a trap; None when it ended well."""
         ended, self._trap[0] = self._trap[0], 0
         pending, self._pending = self._pending, None
-        return self._failure(error, ended, pending)
-
-    def fuel_gauge(self) -> tuple[Callable[[Any, Any], int], Any, Any]:
-        """For who reads the fuel a hundred thousand times: what to call with which two; the last has it then."""
-        return lib.wasmtime_context_get_fuel, self.context, self._fuel
+        return self._failure(error, ended, pending) if error or ended else None
 
     def window(self, extern: Any) -> tuple[Any, int]:
         """The bytes of a memory as a buffer, and their number; both hold until the guest grows the memory."""
@@ -337,27 +332,29 @@ class BareCall:
     is not as expected. Only for calls from outside of all others.
     """
 
-    __slots__ = ("_arguments", "_run", "_store", "trap", "words")
+    __slots__ = ("_cross", "_kept", "_store", "_way", "words")
 
-    def __init__(
-        self, store: Store, run: Callable[..., int], arguments: tuple[Any, ...], words: memoryview, trap: Any
-    ) -> None:
+    def __init__(self, store: Store, cross: Callable[[Any], int], way: Any, words: memoryview, kept: object) -> None:
         self._store = store
-        self._run = run
-        self._arguments = arguments
+        self._cross, self._way = cross, way
         self.words = words
-        self.trap = trap
+        self._kept = kept
 
     def call(self) -> int:
-        """Call; not 0 is an error. After a trap, ``trap[0]`` is not 0; else the result is in ``words[0]``."""
+        """Call; give the fuel that is left to the guest, less than 0 when it ended badly. ``words[0]`` has the result.
+
+        What stands in ``overhead`` then counts as left.
+        """
         self._store.depth = 1
         try:
-            return self._run(*self._arguments)
+            return self._cross(self._way)
         finally:
             self._store.depth = 0
 
-    def result(self, error: int) -> int:
-        """What a call that gave ``error`` has for a result; raises why it ended otherwise."""
-        if error or self.trap[0]:
-            raise self._store.ended_badly(error)
+    def result(self) -> int:
+        """What the last call has for a result; raises why it ended otherwise."""
+        error, self._way.error = self._way.error, 0
+        failure = self._store.ended_badly(error)
+        if failure is not None:
+            raise failure
         return self.words[0]

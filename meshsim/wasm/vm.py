@@ -244,12 +244,10 @@ class Vm:
 
         return call
 
-    def bare_gauge(self, words: memoryview, place: int) -> Gauge:
-        """What gives :attr:`fuel_used`, quickly; for guests whose tank is not filled anew for each call.
-
-        ``words[place]`` is what an extension has burnt that is the only one.
-        """
-        return Gauge(self, self._store, words, place)
+    def bare_fuel(self, left: int) -> int:
+        """:attr:`fuel_used` behind a bare call that has left so much."""
+        assert self._exchange is not None
+        return self._spent + self._tank - left - self._exchange.fuel
 
     def prepare_bare(self) -> None:
         """Before a bare call: set the alarm, if the last tick was not so long ago that it is set."""
@@ -271,25 +269,6 @@ class Vm:
                 store.set_epoch_deadline(ticks)
 
 
-class Gauge:
-    """What :meth:`Vm.bare_gauge` gives."""
-
-    __slots__ = ("_context", "_exchange", "_fuel", "_get", "_place", "_vm", "_words")
-
-    def __init__(self, vm: Vm, store: rawcall.Store, words: memoryview, place: int) -> None:
-        self._vm = vm
-        self._get, self._context, self._fuel = store.fuel_gauge()
-        self._exchange = vm.exchange
-        self._words = words
-        self._place = place
-
-    def read(self) -> int:
-        """Fuel that the guest has burnt so far."""
-        vm = self._vm
-        self._get(self._context, self._fuel)
-        return vm._spent + vm._tank - int(self._fuel[0]) - self._words[self._place] - self._exchange.fuel
-
-
 class Extension:
     """A module of the host's own, in the VM of a guest.
 
@@ -308,10 +287,14 @@ class Extension:
         """An exported function, as :meth:`Vm.function` gives it; ``first`` is its first argument, if that is fixed."""
         return self._vm._entrance(self._instance, name, self._compiled.functions[name], *first)
 
-    def bare(self, name: str) -> rawcall.BareCall:
-        """An exported function, laid open; :meth:`Vm.prepare_bare` comes before each call."""
+    def bare(self, name: str, overhead: memoryview) -> rawcall.BareCall:
+        """An exported function, laid open; :meth:`Vm.prepare_bare` comes before each call.
+
+        ``overhead`` is the unsigned long where the module keeps what it has burnt itself (:meth:`charge`). Only for
+        guests whose tank is not filled anew for each call.
+        """
         vm = self._vm
-        return vm._store.bare(vm._store.export(self._instance, name), self._compiled.functions[name])
+        return vm._store.bare(vm._store.export(self._instance, name), self._compiled.functions[name], overhead)
 
     def memory(self, name: str) -> Any:
         """The bytes of an exported memory, as a buffer; valid until it grows."""

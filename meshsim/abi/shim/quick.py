@@ -54,7 +54,6 @@ class Quick:
         self._meter = wasm.host.meter
         self._memory, self._words, self._longs = shim.memory, shim.words, shim.longs
         self._has_clock, self._has_laps = shim.has_clock, shim.has_laps
-        self._gauge = wasm.vm.bare_gauge(shim.longs, LAYOUT["OWN"] // 8)
         self._of_ride, self._of_finish = shim.bare("ride"), shim.bare("finish")
         self._ends = len(FINISH.callbacks)
         self._ends_charged = sum(map(wasm.exports, FINISH.callbacks))
@@ -72,10 +71,10 @@ class Quick:
         slots[0], slots[4], slots[8], self._words[_ROOT] = ride.address, context.id, parent, parent
         shim = self.shim
         shim.hidden = ride.creates
-        error = self._run(bare, context, ride.driver, rider)
-        if error or bare.trap[0] or self._words[_PENDING] or slots[0] != ride.length:
-            return self._look(context, ride.driver, bare, error)
-        self._settle(ride.charged)
+        left = self._run(bare, context, ride.driver, rider)
+        if left < 0 or self._words[_PENDING] or slots[0] != ride.length:
+            return self._look(context, ride.driver, bare)
+        self._settle(left, ride.charged)
         shim.hidden = False
         return None
 
@@ -85,14 +84,14 @@ class Quick:
         bare.words[0] = context.id
         words[_ROOT] = context.parent.id  # type: ignore[union-attr]  # a stream's
         self.shim.hidden = False
-        error = self._run(bare, context, FINISH, rider)
-        if error or bare.trap[0] or words[_PENDING] or words[_STEP] != self._ends:
-            return self._look(context, FINISH, bare, error)
-        self._settle(self._ends_charged)
+        left = self._run(bare, context, FINISH, rider)
+        if left < 0 or words[_PENDING] or words[_STEP] != self._ends:
+            return self._look(context, FINISH, bare)
+        self._settle(left, self._ends_charged)
         return None
 
     def _run(self, bare: BareCall, context: Context, driver: Driver, rider: Rider) -> int:
-        """Make the call, on behalf of a context; give its error."""
+        """Make the call, on behalf of a context; give the fuel that is left, less than 0 when it ended badly."""
         wasm, shim = self._wasm, self.shim
         self._vm.prepare_bare()
         if self._has_clock:
@@ -107,8 +106,8 @@ class Quick:
             wasm.calls = 0
             wasm.current = wasm.acting = wasm.vm_context
 
-    def _settle(self, charged: int) -> None:
-        """Charge for a run that is over, of so many callbacks that are charged for."""
+    def _settle(self, left: int, charged: int) -> None:
+        """Charge for a run that is over and has left so much fuel, of so many callbacks that are charged for."""
         wasm, shim, words, meter = self._wasm, self.shim, self._words, self._meter
         calls, clocks = words[_CALLS], words[_CLOCKS]
         words[_CALLS] = 0
@@ -117,12 +116,12 @@ class Quick:
         if self._has_laps:
             charged, shim.paid = shim.unpaid, 0
         if meter is not None:
-            burnt = self._gauge.read()
+            burnt = self._vm.bare_fuel(left)
             meter.run(burnt - wasm.burnt, charged, calls, clocks)
             wasm.burnt = burnt
         shim.rider = shim.mounted = None
 
-    def _look(self, context: Context, driver: Driver, bare: BareCall, error: int) -> Ran:
+    def _look(self, context: Context, driver: Driver, bare: BareCall) -> Ran:
         """Go on as the plain way does behind a call."""
         self.shim.words[_DEPTH] = 0
-        return self._wasm.conclude(context, driver, lambda: bare.result(error))
+        return self._wasm.conclude(context, driver, bare.result)

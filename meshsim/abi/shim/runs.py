@@ -14,6 +14,7 @@ from meshsim.abi.shim.words import (
     BREAK,
     DEPTH,
     MISSING,
+    OWN,
     PRESET,
     PRESET_END,
     ROOT,
@@ -90,7 +91,7 @@ class Runs(Holdings):
 
     def bare(self, driver: str) -> BareCall:
         """A driver, laid open."""
-        return self._extension.bare(driver)
+        return self._extension.bare(driver, self._longs[OWN : OWN + 1])
 
     def prepare(self, context: Context) -> int:
         """Before a run for a context; how many runs are under way already."""

@@ -239,18 +239,18 @@ class BatchFilter:
         slots[0], slots[4], slots[8], slots[12], slots[16] = _TABLE, row_at, left, first, self._root.id
         wasm.begin_bare(context)
         try:
-            error = bare.call()
+            well = bare.call() >= 0
         finally:
             wasm.end_bare()
         words = shim.words
-        if not (error or bare.trap[0] or words[_PENDING] & ~_COMMON) and slots[0] == left:
+        if well and not words[_PENDING] & ~_COMMON and slots[0] == left:
             words[_PENDING] = words[_CALLS] = words[_CLOCKS] = 0
             self._records += shim.memory[_LOG : words[_LOG_END]].tobytes()
             words[_LOG_END] = _LOG
             shim.end_batch()
             return None
         words[_DEPTH] = 0
-        ran = wasm.conclude(context, BATCH, lambda: bare.result(error))
+        ran = wasm.conclude(context, BATCH, bare.result)
         wasm.give_back_ids(left - (ran.result or 0) - (ran.over > 0 or ran.trapped))
         return ran
 
