@@ -227,8 +227,7 @@ class ServerConnection:
 
     def _welcome(self, headers: HeaderMap, info: StreamInfo) -> None:
         """Make of a request's headers what filters see."""
-        place, request_id = self._host.place, self._host.request_id()
-        address = prepare_request(headers, self._config, info.source[0], place, request_id)
+        address = prepare_request(headers, self._config, info.source[0], self._host.place, self._host.request_id)
         if address is not None:
             info.peer, info.source = info.source, (address, 0)
 

@@ -7,6 +7,7 @@ is the *edge*: it believes no header about who the client is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -100,7 +101,7 @@ class Place:
 
 
 def prepare_request(
-    headers: HeaderMap, config: HttpConnectionManager, client: str, place: Place, request_id: bytes
+    headers: HeaderMap, config: HttpConnectionManager, client: str, place: Place, draw_id: Callable[[], bytes]
 ) -> str | None:
     """Change a request's headers before the filters see them; give the client's address when a header tells it.
 
@@ -108,8 +109,8 @@ def prepare_request(
     ----------
     client : str
         Address of the peer.
-    request_id : bytes
-        The ``x-request-id`` for a request that needs one.
+    draw_id : callable
+        Gives the ``x-request-id`` for a request that needs one.
     """
     for name in _HOP_BY_HOP:
         headers.remove(name)
@@ -129,7 +130,7 @@ def prepare_request(
         _append(headers, b"via", config.via, b", ")
     if edge:
         headers.put(b"x-envoy-external-address", (given_address or client).encode())
-    _set_request_id(headers, config, edge, request_id)
+    _set_request_id(headers, config, edge, draw_id)
     return given_address
 
 
@@ -186,11 +187,13 @@ def _set_scheme(headers: HeaderMap, forced: bool) -> None:
         headers.add(b":scheme", proto if proto in _SCHEMES else b"http")
 
 
-def _set_request_id(headers: HeaderMap, config: HttpConnectionManager, edge: bool, request_id: bytes) -> None:
+def _set_request_id(
+    headers: HeaderMap, config: HttpConnectionManager, edge: bool, draw_id: Callable[[], bytes]
+) -> None:
     if config.generate_request_id is False:
         return
     if b"x-request-id" not in headers or (edge and not config.preserve_external_request_id):
-        headers.put(b"x-request-id", request_id)
+        headers.put(b"x-request-id", draw_id())
 
 
 def complete_response(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
-_FORM = b"00000000-0000-4000-9000-000000000000"
-_BITS, _DIGITS = 128, 32
+#: Of the 32 digits: which ones are random, and what stands at the others, version 4 and variant with trace reason 9.
+_RANDOM, _FIXED = "ffffffffffff0fff0fffffffffffffff", "00000000000040009000000000000000"
+#: Where a hyphen is too many in eight groups of four digits with one behind each: the last ones first.
+_TOO_MANY = (34, 29, 4)
+_GROUPED, _LENGTH = 40, 36
+_BITS = 128
 _AT_ONCE = 64
 
 
-def _places() -> list[tuple[int, int]]:
-    """Where which random digit stands; those of version, variant and trace reason (4 and 9) are not random."""
-    places = [place for place, digit in enumerate(_FORM) if digit != ord("-")]
-    return [(place, digit) for digit, place in enumerate(places) if _FORM[place] == ord("0")]
-
-
-_PLACES = _places()
+@cache
+def _patterns(count: int) -> tuple[int, int]:
+    """Which of the bits of so many ids are random, and the others."""
+    return int(_RANDOM * count, 16), int(_FIXED * count, 16)
 
 
 def request_ids(bits: int, count: int) -> list[bytes]:
@@ -26,11 +28,13 @@ def request_ids(bits: int, count: int) -> list[bytes]:
     >>> request_ids(0x00112233_4455_6677_8899_AABBCCDDEEFF_FEDCBA98_7654_3210_FEDC_BA9876543210, 2)
     [b'00112233-4455-4677-9899-aabbccddeeff', b'fedcba98-7654-4210-9edc-ba9876543210']
     """
-    digits = f"{bits:0{_DIGITS * count}x}".encode()
-    text = bytearray(_FORM * count)
-    for place, digit in _PLACES:
-        text[place :: len(_FORM)] = digits[digit::_DIGITS]
-    return [bytes(text[begin : begin + len(_FORM)]) for begin in range(0, len(text), len(_FORM))]
+    random, fixed = _patterns(count)
+    digits = (bits & random | fixed).to_bytes(_BITS // 8 * count, "big")
+    grouped = bytearray(digits.hex("-", 2).encode())
+    for place, period in zip(_TOO_MANY, range(_GROUPED, 0, -1), strict=False):
+        del grouped[place::period]
+    text = bytes(grouped)
+    return [text[begin : begin + _LENGTH] for begin in range(0, len(text), _LENGTH + 1)]
 
 
 class RequestIds:

@@ -190,10 +190,6 @@ class Server:
         """Return what gives the ``date`` header's value, in virtual time."""
         return lambda: self.date(thread.now_ns)
 
-    def second(self, time_ns: int) -> int:
-        """Return the second since 1970 that a virtual time lies in."""
-        return (self.process.epoch_ns + time_ns) // 10**9
-
     def date(self, time_ns: int) -> bytes:
         """Write a virtual time as the ``date`` header has it."""
-        return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(self.second(time_ns))).encode()
+        return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime((self.process.epoch_ns + time_ns) // 10**9)).encode()

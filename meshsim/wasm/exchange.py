@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from meshsim.wasm.marshal import SlotViews, slots_format
+from meshsim.wasm.tally import Tally
 from meshsim.wasm.types import VALUE_NAMES, FuncType, Import
 
 HOST_MODULE = "meshsim"
@@ -90,7 +91,8 @@ class Exchange(dict[int, tuple[Call, struct.Struct, int]]):
         super().__init__()
         self._types = types
         self._bind = bind
-        self.fuel = 0
+        #: What relays have burnt so far on the way here.
+        self.burnt = Tally()
 
     def __missing__(self, number: int) -> tuple[Call, struct.Struct, int]:
         slot = number % DIRECT
@@ -99,21 +101,18 @@ class Exchange(dict[int, tuple[Call, struct.Struct, int]]):
         entry = self[number] = self._bind(slot), slots_format(type_.params), fuel
         return entry
 
-    def burnt(self) -> int:
-        """What relays have burnt so far on the way here."""
-        return self.fuel
-
     def answer(self, number: int, params: str, call: Call) -> None:
         """Answer a number that is no slot with ``call``; who calls it accounts for the fuel."""
         self[number] = call, slots_format(params), 0
 
     def callback(self, views: SlotViews) -> Callable[[int, int, int, int], int]:
         """The Python side of the host function; ``views`` are those of the store, with room for its arguments."""
+        burnt = self.burnt
 
         def exchange(_env: int, _caller: int, at: int, _count: int) -> int:
             view = views[at]
             call, arguments, fuel = self[view[0]]
-            self.fuel += fuel
+            burnt.count += fuel
             result = call(*arguments.unpack_from(view, 16))
             if result is not None:
                 view[0] = result & 0xFFFFFFFF

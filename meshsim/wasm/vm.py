@@ -14,6 +14,7 @@ from meshsim.wasm.exchange import MAX_PARAMS, Board, Call, Exchange, relay_text
 from meshsim.wasm.marshal import SCALARS
 from meshsim.wasm.memory import Memory
 from meshsim.wasm.selftest import self_test
+from meshsim.wasm.tally import Tally
 from meshsim.wasm.types import FuncType, HostImport, Import, Limits, UnresolvedImport
 
 FULL_TANK = 1 << 62
@@ -91,6 +92,7 @@ class Vm:
         self._compiled = compiled
         self._interruptible = self.limits.deadline_s is not None
         self._native = compiled.native(self._interruptible)[0]
+        self._beats = self._native.watchdog.beats
         hosts: list[HostImport | None] = []
         slots = MAX_PARAMS + 1
         if not isinstance(imports, Relayed):
@@ -102,6 +104,7 @@ class Vm:
         self._armed = -1
         self._overheads: list[Callable[[], int]] = []
         self._exchange: Exchange | None = None
+        self._relayed = Tally()
         self.memory = Memory(self._store)
         self._prepare()
         externs = self._relay(imports) if isinstance(imports, Relayed) else self._link(hosts)
@@ -133,7 +136,7 @@ class Vm:
         fuel: int = self._spent + self._tank - self._store.fuel()
         for overhead in self._overheads:
             fuel -= overhead()
-        return fuel
+        return fuel - self._relayed.count
 
     def close(self) -> None:
         """Free the VM. Its memory then has size 0, its functions raise MeshsimError; closing twice is nothing."""
@@ -181,7 +184,7 @@ class Vm:
         relays = self._compiled.companion("relay", text, self._interruptible)
         store = self._store
         self._exchange = Exchange(slots, relayed.bind)
-        self._overheads.append(self._exchange.burnt)
+        self._relayed = self._exchange.burnt
         host_type = relays.import_types(self._interruptible)[0]
         self._host = store.exchange(host_type, self._exchange)
         instance = store.instantiate(relays.pointer(self._interruptible), [self._host])
@@ -246,12 +249,11 @@ class Vm:
 
     def bare_fuel(self, left: int) -> int:
         """:attr:`fuel_used` behind a bare call that has left so much."""
-        assert self._exchange is not None
-        return self._spent + self._tank - left - self._exchange.fuel
+        return self._spent + self._tank - left - self._relayed.count
 
     def prepare_bare(self) -> None:
         """Before a bare call: set the alarm, if the last tick was not so long ago that it is set."""
-        if self._interruptible and self._native.watchdog.beats != self._armed:
+        if self._interruptible and self._beats.count != self._armed:
             self._prepare()
 
     def _prepare(self) -> None:
@@ -263,9 +265,9 @@ class Vm:
             store.set_fuel(self._tank)
         if limits.deadline_s is not None:
             watchdog = self._native.watchdog
-            if watchdog.beats != self._armed or watchdog.asleep:
+            if self._beats.count != self._armed or watchdog.asleep:
                 ticks = watchdog.ticks(limits.deadline_s)
-                self._armed = watchdog.beats
+                self._armed = self._beats.count
                 store.set_epoch_deadline(ticks)
 
 

@@ -9,6 +9,8 @@ import weakref
 
 import wasmtime
 
+from meshsim.wasm.tally import Tally
+
 TICK_S = 0.01
 """Seconds between two ticks."""
 
@@ -24,7 +26,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._process = 0
         #: How many ticks there have been: a deadline that was set after the last of them need not be set again.
-        self.beats = 0
+        self.beats = Tally()
 
     @property
     def asleep(self) -> bool:
@@ -46,6 +48,6 @@ def _tick(reference: weakref.ref[wasmtime.Engine], watchdog: weakref.ref[Watchdo
     while (engine := reference()) is not None:
         engine.increment_epoch()
         if (counter := watchdog()) is not None:
-            counter.beats += 1
+            counter.beats.count += 1
         del engine, counter
         pause.wait(TICK_S)

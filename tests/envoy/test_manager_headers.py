@@ -21,7 +21,7 @@ def prepared(
 ) -> tuple[str | None, HeaderMap]:
     headers = request(*pairs)
     config = HttpConnectionManager.model_validate(options)
-    return prepare_request(headers, config, client, PLACE, b"an-id"), headers
+    return prepare_request(headers, config, client, PLACE, lambda: b"an-id"), headers
 
 
 @pytest.mark.parametrize(

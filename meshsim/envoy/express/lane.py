@@ -72,7 +72,8 @@ class Lane:
         self._uses = first.uses
         self.plugins: list[ThreadPlugin] = []
         costs = envoy.process.costs
-        self.draw_id = envoy.request_ids.draw
+        self.draw_id = envoy.request_ids.draw if first.draws_id else None
+        self.epoch_ns = envoy.process.epoch_ns
         self.entry_ns = costs.request_ns + len(first.uses) * costs.filter_ns
         self.served = 0
         self.strayed = 0

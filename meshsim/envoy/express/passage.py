@@ -10,7 +10,7 @@ A hundred thousand passages a second are wanted: what most of them never have be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshsim.abi.constants import HeaderMapType
 from meshsim.abi.context import Context
@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from meshsim.envoy.express.lane import Lane
 
 _LOGGED = {HeaderMapType.REQUEST_HEADERS: Kind.REQUEST, HeaderMapType.RESPONSE_HEADERS: Kind.RESPONSE}
-_MS = 1_000_000
+_MS: Final = 1_000_000
+_S: Final = 1_000_000_000
 #: So many answers are known by their very lists, before all are forgotten.
 _ANSWERS = 64
 
@@ -101,7 +102,7 @@ class Passage:
         self.lane = lane
         self.caller = caller
         self.start_ns = start_ns
-        self.ids = Ids(b"", carried)
+        self.ids = Ids(REQUEST_ID, carried)
         self.account = account
         self.further = None
 
@@ -118,7 +119,8 @@ class Passage:
             return
         lane.served += 1
         self.node, self.times, self.start_ns = lane.root, [], now_ns
-        self.ids.own = lane.draw_id()
+        if lane.draw_id is not None:
+            self.ids.own = lane.draw_id()
         thread.spent_ns += lane.entry_ns
         if lane.can_ride:
             self.context = lane.take_context()
@@ -451,15 +453,15 @@ class Passage:
 
     def response(self) -> list[Part]:
         """What the client gets, with the date of its sending."""
-        node, envoy = self.node, self.lane.envoy
+        node, lane = self.node, self.lane
         over = node.moment
         assert isinstance(over, Over)
         sent_ns = self._head_ns()
-        second = envoy.second(sent_ns)
+        second = (lane.epoch_ns + sent_ns) // _S
         written = node.written
         if written is not None and written.second == second and written.date == self.ids.date:
             return written.parts
-        parts = self.ids.put_into_parts(over.parts, envoy.date(sent_ns))
+        parts = self.ids.put_into_parts(over.parts, lane.envoy.date(sent_ns))
         if not has_mark(over.parts, REQUEST_ID) and not has_mark(over.parts, CARRIED_ID):
             node.written = Written(second, self.ids.date, parts)
         return parts

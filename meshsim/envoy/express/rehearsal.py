@@ -69,11 +69,15 @@ class Rehearsal:
             """An Envoy whose dates and request ids are marks."""
 
             def new_request_id(self) -> bytes:
+                rehearsal.draws_id = True
                 return REQUEST_ID
 
             def http_date(self, thread: Thread) -> Callable[[], bytes]:
                 return lambda: DATE
 
+        rehearsal = self
+        #: Whether the request gets an id.
+        self.draws_id = False
         self.moments: list[Moment] = []
         #: When each moment came: by the worker's clock, and in which turn of its loop.
         self._times: list[int] = []
