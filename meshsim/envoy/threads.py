@@ -99,6 +99,11 @@ class Thread:
     _halted: bool = False
     _waiting: deque[Task] = field(default_factory=deque)
     _at_end: list[Task] = field(default_factory=list)
+    #: ``_next``, bound once.
+    _again: Callable[[object], None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._again = self._next
 
     @property
     def now_ns(self) -> int:
@@ -162,18 +167,18 @@ class Thread:
         self._halted = self._running = False
         self._busy_until_ns = self.idle_from_ns
         if self._waiting:
-            self.kernel.at(self._busy_until_ns, self._next, None)
+            self.kernel.at(self._busy_until_ns, self._again, None)
 
     def _next(self, _: object = None) -> None:
         if self._halted:
             return
         if self.kernel.now_ns < self._busy_until_ns:
-            self.kernel.at(self._busy_until_ns, self._next, None)
+            self.kernel.at(self._busy_until_ns, self._again, None)
             return
         if self.meter is not None and self.meter.holds:
             ready_ns = self.meter.ready_ns(self.kernel.now_ns)
             if ready_ns > self.kernel.now_ns:
-                self.kernel.at(ready_ns, self._next, None)
+                self.kernel.at(ready_ns, self._again, None)
                 return
         task = self._waiting.popleft()
         self._running = True
@@ -196,7 +201,7 @@ class Thread:
                 self.meter.ran(self.kernel.now_ns, self._busy_until_ns)
             self.spent_ns, self._running = 0, self._halted
             if self._waiting:
-                self.kernel.at(self._busy_until_ns, self._next, None)
+                self.kernel.at(self._busy_until_ns, self._again, None)
 
     def hand_over(self) -> None:
         """Within a task: let everybody go first whose time is earlier than this thread's. Needs ``turns``."""

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
 from math import ceil, nan
-from typing import ClassVar
+from typing import ClassVar, Final
 
-_LIMIT = (1 << 63) - 1
+_LIMIT_BITS: Final = 63
+_LIMIT = (1 << _LIMIT_BITS) - 1
 
 
 def nearest_rank(q: float, n: int) -> int:
@@ -106,10 +107,11 @@ class Histogram:
         ValueError
             When it is negative or beyond ``LIMIT``.
         """
-        if not 0 <= value <= _LIMIT:
+        bits = value.bit_length()
+        if value < 0 or bits > _LIMIT_BITS:
             raise ValueError(f"a histogram counts 0..2**63-1, not {value}")
         # _index() laid open: of all calls in a run, this is one of the most frequent.
-        shift = value.bit_length() - self.precision
+        shift = bits - self.precision
         self._counts[value if shift <= 0 else shift * self._mantissas + (value >> shift)] += 1
         self.count += 1
         self.total += value

@@ -57,6 +57,7 @@ class Lane:
         self.manager = manager
         self.worker = worker
         self.thread = worker.thread
+        self.clusters, self.hops = worker.clusters, envoy.hops
         self.request = tuple(request)
         self._http2 = http2
         router = manager.uses[-1][0].typed_config

@@ -94,6 +94,8 @@ class Passage:
     #: Where there is one module only: its context, which needs no seat as long as all goes as expected.
     context: Context | None = None
     foot: Foot | None = None
+    #: The one that the request has come on, from the beginning on.
+    _connection: ServerConnection
     _track: Track | None = None
     _leaving: Leaving | None = None
     _derailed = False
@@ -108,7 +110,8 @@ class Passage:
 
     def begin(self) -> None:
         """Arrive: a task of the worker."""
-        lane, connection = self.lane, self.caller.connection
+        lane = self.lane
+        connection = self._connection = self.caller.connection
         thread = lane.thread
         now_ns = thread.now_ns
         if self.account is not None:
@@ -261,7 +264,7 @@ class Passage:
 
     def _send(self, sent: Sent) -> None:
         lane = self.lane
-        cluster = lane.worker.clusters[sent.cluster]
+        cluster = lane.clusters[sent.cluster]
         address, breakers = cluster.turn(sent.address), cluster.breakers
         pool = cluster.pool(address) if address is not None else None
         is_room = pool is not None and (breakers is None or breakers.requests.is_left())
@@ -272,7 +275,7 @@ class Passage:
             return
         assert socket.peer
         self.pool, self.socket, self.waits = pool, socket, True
-        self.caller.connection.has_passage = True
+        self._connection.has_passage = True
         self.cluster, self.address = cluster, address
         cluster.active[address] += 1
         if breakers is not None:
@@ -296,7 +299,7 @@ class Passage:
     def _look_onward(self, sent: Sent, address: Address, thread: Thread) -> Onward:
         """Find the lane behind a connection, on which there is one id of a former lane and no other."""
         own, carried = has_mark(sent.parts, REQUEST_ID), has_mark(sent.parts, CARRIED_ID)
-        http2 = self.lane.worker.clusters[sent.cluster].http2
+        http2 = self.lane.clusters[sent.cluster].http2
         lane = (
             None if own and carried else self.lane.express.lane_at(address, thread, carry_on(sent.parts), http2=http2)
         )
@@ -400,7 +403,7 @@ class Passage:
             self.give_up()
 
     def _heard(self) -> None:
-        self.waits = self.caller.connection.has_passage = False
+        self.waits = self._connection.has_passage = False
         if self.cluster is not None and self.address is not None:
             self.cluster.active[self.address] -= 1
             if self.cluster.breakers is not None:
@@ -419,7 +422,7 @@ class Passage:
         self.node.passed += 1
         if self.account is not None and over.hop.flags:
             self.account.flags = over.hop.flags
-        lane.envoy.hops.add_like(over.hop, self.start_ns, end_ns - self.start_ns)
+        lane.hops.add_like(over.hop, self.start_ns, end_ns - self.start_ns)
         self.caller.answered(self, over, lane.thread.now_ns)
 
     def _end_modules(self) -> bool:
