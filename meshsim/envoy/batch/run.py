@@ -126,11 +126,11 @@ class BatchFilter:
         limits: Limits | None = None,
         engine: Engine | None = None,
     ) -> None:
-        self._thread = BatchThread(logs)
+        self._around = BatchThread(logs)
         self._plugin = Plugin(name, root_id, vm_id, key="batch", configuration=configuration, allow_stop_iteration=True)
         root_host = self._root_host = BatchRoot(self._plugin, vm_configuration)
         code = Code.of((engine or shared_engine()).compile(module))
-        wasm = self.wasm = ProxyWasm(code, cast(VmHost, self._thread), root_host, vm_configuration, limits)
+        wasm = self.wasm = ProxyWasm(code, cast(VmHost, self._around), root_host, vm_configuration, limits)
         if not wasm.initialize():
             raise self._refused("cannot be started")
         self._root = wasm.root_context(self._plugin, root_host)
@@ -148,7 +148,7 @@ class BatchFilter:
         self._burnt = wasm.vm.fuel_used
 
     def _refused(self, what: str) -> ModuleError:
-        return ModuleError(f"the module {what}{''.join(': ' + text for text in self._thread.reports[-1:])}")
+        return ModuleError(f"the module {what}{''.join(': ' + text for text in self._around.reports[-1:])}")
 
     def run(self, table: Any) -> BatchResult:
         """Run rows, one behind the other, at one moment of virtual time.
@@ -173,7 +173,7 @@ class BatchFilter:
             else:
                 stretches += self._run_image(image, self._shim)
         self._burnt = self.wasm.vm.fuel_used
-        values = self._thread.metric_values
+        values = self._around.metric_values
         values.settle()
         if self._shim is not None:
             self._shim.count()
@@ -227,7 +227,7 @@ class BatchFilter:
         """Run rows until one cannot go on, or all have; then None. Their log records are in ``_records`` then."""
         shim, wasm = self.wasm.shim, self.wasm
         assert shim is not None
-        self._stream, self._records, self._thread.lines = None, b"", []
+        self._stream, self._records, self._around.lines = None, b"", []
         self._base = place, row_at
         context = self._context
         first = self._first_id = context.id = wasm.take_ids(left)
@@ -302,13 +302,13 @@ class BatchFilter:
         if ran.over == 3 and stream.response_headers is None:
             result = 0
         went_on = result in (HeadersAction.CONTINUE, HeadersAction.CONTINUE_AND_END_STREAM, 0xFFFFFFFE) and not stopped
-        lines = list(lines_of(self._records)) + self._thread.lines
-        self._thread.lines = lines
+        lines = list(lines_of(self._records)) + self._around.lines
+        self._around.lines = lines
         return self._play(place, stream, ran.over, went_on)
 
     def _row_alone(self, place: int) -> Outcome:
         """Run a row callback by callback."""
-        self._thread.lines = []
+        self._around.lines = []
         stream = self._stream_of(place)
         self.wasm.readmit(self._context)
         self._context.host = stream
@@ -342,7 +342,7 @@ class BatchFilter:
         action_word = "reply" if stream.reply else "continue" if went_on else "stop"
         answered = None if response is None or stream.reply else tuple(response.pairs())
         return Outcome(
-            action_word, tuple(stream.request_headers.pairs()), answered, tuple(self._thread.lines), stream.reply
+            action_word, tuple(stream.request_headers.pairs()), answered, tuple(self._around.lines), stream.reply
         )
 
     def _failure(self, place: int) -> Exception:
