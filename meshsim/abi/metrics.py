@@ -74,7 +74,8 @@ class MetricTable:
     process: MetricValues
     _names: dict[int, str] = field(default_factory=dict)
     _name_bytes: int = 0
-    _next: dict[MetricType, int] = field(default_factory=lambda: {kind: _STEP + kind for kind in MetricType})
+    #: The next id of each kind.
+    _next: list[int] = field(default_factory=lambda: [_STEP + kind for kind in sorted(MetricType)])
 
     def define(self, kind: MetricType, name: str) -> int:
         """Give a new id for a metric, also for a name that has one: both ids then move the same value.
@@ -142,11 +143,11 @@ class MetricTable:
 
     def following(self) -> list[int]:
         """The next id of each kind; all lower ones of it are given."""
-        return list(self._next.values())
+        return list(self._next)
 
     def counters(self) -> range:
         """The ids of counters."""
-        return range(_STEP, self._next[MetricType.COUNTER], _STEP)
+        return range(_STEP, self._next[_COUNTER], _STEP)
 
     def count(self, metric: int, delta: int) -> None:
         """Add what a counter has gone up by meanwhile."""

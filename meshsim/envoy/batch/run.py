@@ -146,6 +146,8 @@ class BatchFilter:
         self._context: Context = wasm.add_context(self._plugin, root_host, self._root)
         del wasm.contexts[self._context.id]
         self._burnt = wasm.vm.fuel_used
+        #: Whether something has run since that was no whole crossing.
+        self._odd = False
 
     def _refused(self, what: str) -> ModuleError:
         return ModuleError(f"the module {what}{''.join(': ' + text for text in self._around.reports[-1:])}")
@@ -171,8 +173,9 @@ class BatchFilter:
                 for place in range(image.first, image.first + image.count):
                     self._single[place] = self._row_alone(place)
             else:
-                stretches += self._run_image(image, self._shim)
-        self._burnt = self.wasm.vm.fuel_used
+                self._run_image(image, self._shim, stretches)
+        if self._odd:
+            self._burnt, self._odd = self.wasm.vm.fuel_used, False
         values = self._around.metric_values
         values.settle()
         if self._shim is not None:
@@ -190,7 +193,7 @@ class BatchFilter:
 
     # -- many rows ---
 
-    def _run_image(self, image: Image, shim: Shim) -> Iterator[Stretch]:
+    def _run_image(self, image: Image, shim: Shim, stretches: list[Stretch]) -> None:
         memory = self._memory
         if memory is None:
             memory = self._memory = self._prepare(shim)
@@ -208,7 +211,7 @@ class BatchFilter:
                 rows = memory[row_at : row_at + _ROW_BYTES * gone].tobytes()
                 changed = memory[_CHANGED:changed_end].tobytes()
                 logs_end = int.from_bytes(rows[-8:-4], "little") - _LOG
-                yield Stretch(place, rows, changed, _CHANGED, self._records[:logs_end], _LOG)
+                stretches.append(Stretch(place, rows, changed, _CHANGED, self._records[:logs_end], _LOG))
                 self._records = self._records[logs_end:]
             done += gone
             if ran is not None and (ran.over or ran.trapped or not gone):
@@ -239,16 +242,18 @@ class BatchFilter:
         slots[0], slots[4], slots[8], slots[12], slots[16] = _TABLE, row_at, left, first, self._root.id
         wasm.begin_bare(context)
         try:
-            well = bare.call() >= 0
+            rest = bare.call()
         finally:
             wasm.end_bare()
         words = shim.words
-        if well and not words[_PENDING] & ~_COMMON and slots[0] == left:
+        if rest >= 0 and not words[_PENDING] & ~_COMMON and slots[0] == left:
             words[_PENDING] = words[_CALLS] = words[_CLOCKS] = 0
             self._records += shim.memory[_LOG : words[_LOG_END]].tobytes()
             words[_LOG_END] = _LOG
             shim.end_batch()
+            self._burnt = wasm.vm.bare_fuel(rest)
             return None
+        self._odd = True
         words[_DEPTH] = 0
         ran = wasm.conclude(context, BATCH, bare.result)
         wasm.give_back_ids(left - (ran.result or 0) - (ran.over > 0 or ran.trapped))
@@ -308,6 +313,7 @@ class BatchFilter:
 
     def _row_alone(self, place: int) -> Outcome:
         """Run a row callback by callback."""
+        self._odd = True
         self._around.lines = []
         stream = self._stream_of(place)
         self.wasm.readmit(self._context)
