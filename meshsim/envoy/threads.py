@@ -192,9 +192,11 @@ class Thread:
     def _run(self, task: Task) -> None:
         self.spent_ns = self._woken_ns = self.wake_ns if self.kernel.now_ns > self._busy_until_ns else 0
         try:
-            task()
-            while self._at_end:
-                self._at_end.pop(0)()
+            try:
+                task()
+            finally:  # what it has written before it failed leaves all the same
+                while self._at_end:
+                    self._at_end.pop(0)()
         finally:
             self._busy_until_ns = self.kernel.now_ns + self.spent_ns
             if self.meter is not None and self.spent_ns:

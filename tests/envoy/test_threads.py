@@ -46,6 +46,23 @@ def test_against_a_queue_with_one_server(tasks: list[tuple[int, int]]) -> None:
     assert thread.idle_from_ns == max(free, kernel.now_ns)
 
 
+def test_what_a_task_has_written_leaves_although_it_fails() -> None:
+    kernel, left = Kernel(), list[str]()
+    thread = Thread("t", kernel)
+
+    def fails() -> None:
+        thread.at_end_of_task(lambda: left.append("written before"))
+        raise ZeroDivisionError
+
+    thread.post(fails)
+    with pytest.raises(ZeroDivisionError):
+        kernel.run()
+    assert left == ["written before"]
+    thread.post(lambda: left.append("next"))
+    kernel.run()
+    assert left == ["written before", "next"]
+
+
 def test_a_halted_thread_ends_its_task_and_goes_on_later() -> None:
     kernel, ran = Kernel(), list[tuple[str, int]]()
     thread = Thread("t", kernel)
