@@ -1,8 +1,8 @@
 """Compiles what every simulated request goes through into the wheel that is being built: by mypyc, and a step in C.
 
-The same sources run interpreted and compiled, to the same results; compiled they take about a third of the time. A wheel
-is compiled when HATCH_BUILD_HOOKS_ENABLE is set (`make compiled`), and needs a C compiler then; an editable install
-never is, because its sources are what is being edited.
+The same sources run interpreted and compiled, to the same results; compiled they take about a third of the time. A
+wheel is compiled when HATCH_BUILD_HOOKS_ENABLE is set (`make compiled`), and needs a C compiler then; an editable
+install never is, because its sources are what is being edited.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def check_modules() -> Iterator[Finding]:
     from meshsim.sim import kernel
 
     compiled = not str(kernel.__file__).endswith(".py")
-    yield Finding("modules", "ok", "compiled (mypyc)" if compiled else "interpreted; compiled ones take a third of the time")
+    yield Finding("modules", "ok", "compiled (mypyc)" if compiled else "interpreted; compiled is three times as fast")
 
 
 def runtime_requirements() -> Iterator[Requirement]:

@@ -76,8 +76,8 @@ class Cluster:
     #: The host of the next request, where that is decided already.
     pinned: Address | None = None
     renewed: bool = False
-    #: Requests that are under way to each host, from all workers.
-    active: defaultdict[Address, int] = field(default_factory=lambda: defaultdict(int))
+    #: Requests that are under way to each host, from all workers; None where nobody wants to know.
+    active: defaultdict[Address, int] | None = None
     _pools: dict[Address, Pool] = field(default_factory=dict)
     _open: list[Socket] = field(default_factory=list)
 
@@ -147,9 +147,10 @@ class Cluster:
 
     def pool(self, address: Address) -> Pool:
         """Return the connections to a host."""
-        if address not in self._pools:
+        pool = self._pools.get(address)
+        if pool is None:
             setup = self.setup_ns
-            self._pools[address] = Pool(
+            pool = self._pools[address] = Pool(
                 self.thread,
                 lambda: self.connect(address, http2=self.http2),
                 self.max_requests,
@@ -158,7 +159,7 @@ class Cluster:
                 address,
                 lambda: self.find(address) is not None,
             )
-        return self._pools[address]
+        return pool
 
     def connect(self, address: Address, *, http2: bool = False) -> Socket | None:
         """Make a connection to a host; None when it is refused.

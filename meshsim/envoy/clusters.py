@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 
 from meshsim.envoy.address import Address, is_ip
-from meshsim.envoy.balancing import Balancer, Host, balancer_of, hosts_of
+from meshsim.envoy.balancing import NOBODY, Balancer, Host, balancer_of, hosts_of
 from meshsim.envoy.breakers import Breakers
 from meshsim.envoy.cluster import Cluster, Listening
 from meshsim.envoy.config.cluster import Cluster as ClusterConfig
@@ -81,7 +81,7 @@ class Clusters:
             self._breakers[config.name] if config.thresholds is not None else None,
             self._breakers[config.name].retries,
             outliers=outliers,
-            active=self._active[config.name],
+            active=self._active.get(config.name),
             answer_ns=self._process.costs.upstream_ns,
         )
         if outliers is not None:
@@ -106,8 +106,9 @@ class Clusters:
 
     @cached_property
     def _active(self) -> dict[str, defaultdict[Address, int]]:
-        """How many requests are under way to each host of each cluster, from all threads together."""
-        return {config.name: defaultdict(int) for config in self.configs.values()}
+        """How many requests are under way to each host, from all threads together, where that chooses a host."""
+        balanced = (config for config in self.configs.values() if config.lb_policy == "LEAST_REQUEST")
+        return {config.name: defaultdict(int) for config in balanced}
 
     @cached_property
     def _breakers(self) -> dict[str, Breakers]:
@@ -133,7 +134,7 @@ class Clusters:
             cluster.renew(hosts, self._balancer(config, hosts))
 
     def _balancer(self, config: ClusterConfig, hosts: Sequence[Host]) -> Balancer | None:
-        return balancer_of(config, hosts, self._process.random("balancing"), self._active[config.name])
+        return balancer_of(config, hosts, self._process.random("balancing"), self._active.get(config.name, NOBODY))
 
     @cached_property
     def _host_names(self) -> Mapping[str, Mapping[Address, str]]:

@@ -192,11 +192,13 @@ class Thread:
     def _run(self, task: Task) -> None:
         self.spent_ns = self._woken_ns = self.wake_ns if self.kernel.now_ns > self._busy_until_ns else 0
         try:
-            try:
-                task()
-            finally:  # what it has written before it failed leaves all the same
-                while self._at_end:
-                    self._at_end.pop(0)()
+            task()
+            while self._at_end:
+                self._at_end.pop(0)()
+        except BaseException:
+            while self._at_end:  # what it has written before it failed leaves all the same
+                self._at_end.pop(0)()
+            raise
         finally:
             self._busy_until_ns = self.kernel.now_ns + self.spent_ns
             if self.meter is not None and self.spent_ns:

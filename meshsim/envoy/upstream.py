@@ -101,7 +101,7 @@ class UpstreamCluster(Protocol):
     @property
     def thread(self) -> Thread: ...
     @property
-    def active(self) -> defaultdict[Address, int]: ...
+    def active(self) -> defaultdict[Address, int] | None: ...
     @property
     def stats(self) -> Counters: ...
     @property
@@ -174,7 +174,7 @@ class Upstream:
 
     def _end(self) -> None:
         """Nothing of this exchange matters any more."""
-        if self._socket is not None and not self._over:
+        if self._socket is not None and not self._over and self._cluster.active is not None:
             self._cluster.active[self._address] -= 1
         self._over = True
         if self._counted and self._cluster.breakers:
@@ -243,7 +243,8 @@ class Upstream:
         if self._is_one_too_many(socket):
             return
         self._socket = socket
-        self._cluster.active[self._address] += 1
+        if self._cluster.active is not None:
+            self._cluster.active[self._address] += 1
         socket.reader = self
         socket.charge(self._account)
         if self._account is not None:

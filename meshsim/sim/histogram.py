@@ -6,7 +6,6 @@ did occur. Definitions that interpolate give p99 values which no request ever ha
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -86,7 +85,7 @@ class Histogram:
         self.least = self.LIMIT
         self.greatest = 0
         self._mantissas = 1 << (precision - 1)
-        self._counts = array("Q", bytes(8 * (self._index(self.LIMIT) + 1)))
+        self._counts = [0] * (self._index(self.LIMIT) + 1)
 
     @property
     def relative_error(self) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meshsim.envoy.account import Account
     from meshsim.envoy.express.passage import Passage
     from meshsim.envoy.express.track import Track
+    from meshsim.envoy.pool import Pool
     from meshsim.envoy.threads import Thread
 
 REQUEST_ID = b"00000000-0000-4000-9000-00000000000?"
@@ -121,8 +122,8 @@ class Node:
 
     ``passed`` counts the requests that have come here and are not yet in the statistics; ``shown`` those whose modules
     were shown this moment without a ride. ``usual`` is what followed the last time; ``track`` a ride that begins here,
-    ``onward`` where a request goes that is sent, by the host and its worker, ``written`` the response that was
-    written last, ``answers`` what followed answers that are known by their very lists and the ms that they took.
+    ``onward`` where a request goes that is sent, by the pool of the host and its worker, ``written`` the response that
+    was written last, ``answers`` what followed answers that are known by their very lists and the ms that they took.
     """
 
     moment: Moment
@@ -133,7 +134,7 @@ class Node:
     shown: int = 0
     usual: Node | None = None
     track: Track | None = None
-    onward: dict[tuple[Address, Thread], Onward] = field(default_factory=dict)
+    onward: dict[tuple[Pool, Thread], Onward] = field(default_factory=dict)
     written: Written | None = None
     answers: dict[tuple[int, int], tuple[list[Part], Node, bytes]] = field(default_factory=dict)
 

@@ -269,7 +269,7 @@ class Passage:
         pool = cluster.pool(address) if address is not None else None
         is_room = pool is not None and (breakers is None or breakers.requests.is_left())
         socket = pool.take_idle() if pool is not None and is_room else None
-        if address is None or socket is None:
+        if address is None or pool is None or socket is None:
             cluster.pinned = address
             self.leave(RETURNED).between()
             return
@@ -277,7 +277,8 @@ class Passage:
         self.pool, self.socket, self.waits = pool, socket, True
         self._connection.has_passage = True
         self.cluster, self.address = cluster, address
-        cluster.active[address] += 1
+        if cluster.active is not None:
+            cluster.active[address] += 1
         if breakers is not None:
             breakers.requests.take()
         socket.reader = self
@@ -285,10 +286,10 @@ class Passage:
         self.node.passed += 1
         if sent.patience_ns:
             lane.watch(self, self._asked_ns + sent.patience_ns)
-        there = address, socket.peer.thread
-        onward = self.node.onward.get(there)
+        thread = socket.peer.thread
+        onward = self.node.onward.get((pool, thread))
         if onward is None:
-            onward = self.node.onward[there] = self._look_onward(sent, *there)
+            onward = self.node.onward[pool, thread] = self._look_onward(sent, address, thread)
         if onward.lane is not None and onward.lane.open:
             carried = self.ids.own if onward.carries_own else self.ids.carried
             time_ns = socket.arrival_ns(lane.thread.now_ns, onward.size_bytes)
@@ -405,7 +406,8 @@ class Passage:
     def _heard(self) -> None:
         self.waits = self._connection.has_passage = False
         if self.cluster is not None and self.address is not None:
-            self.cluster.active[self.address] -= 1
+            if self.cluster.active is not None:
+                self.cluster.active[self.address] -= 1
             if self.cluster.breakers is not None:
                 self.cluster.breakers.requests.give()
         self.lane.unwatch()
