@@ -10,11 +10,44 @@ from meshsim.abi.constants import LogLevel
 from meshsim.abi.context import Context
 from meshsim.abi.events import Event
 from meshsim.abi.grpc import GrpcEvents, GrpcRequest
-from meshsim.abi.meter import Meter
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import GrpcHandle
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
+
+
+class Meter(Protocol):
+    """Turns what a VM does into time."""
+
+    def callback(self, fuel: int, callbacks: int = 1) -> None:
+        """Calls into the module are over, one or several; the guest has burnt ``fuel`` in them.
+
+        How a number of units of fuel is split between calls does not change the time that they take together.
+        """
+
+    def guest(self, fuel: int) -> None:
+        """The guest has burnt ``fuel``, and its callback goes on."""
+
+    def host_call(self) -> None:
+        """The module has called the host."""
+
+    def host_calls(self, calls: int, readings: int) -> None:
+        """The module has called the host so often, and has read a clock so often besides."""
+
+    def run(self, fuel: int, callbacks: int, calls: int, readings: int) -> None:
+        """All of these at once."""
+
+    @property
+    def host_call_ns(self) -> int:
+        """What a host call takes."""
+
+    @property
+    def clock_read_ns(self) -> int:
+        """What a reading of a clock takes."""
+
+    @property
+    def wall_ns(self) -> int:
+        """The virtual wall clock, in ns since 1970; to look at it takes no time."""
 
 
 class VmHost(Protocol):

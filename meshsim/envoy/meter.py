@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from meshsim.abi.meter import Meter as VmMeter
 from meshsim.cost import CostModel
 from meshsim.envoy.threads import Thread
 
@@ -13,7 +12,7 @@ _FRACTION: Final = 32
 _PARTS: Final = (1 << 32) - 1
 
 
-class Meter(VmMeter):
+class Meter:
     """Charges what VMs do to their thread, by the cost profile.
 
     Parts of a nanosecond are carried over, so that the sum does not depend on how a run is cut into pieces.

@@ -16,12 +16,12 @@ from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, S
 from meshsim.abi.context import Context, Plugin
 from meshsim.abi.events import Crossing
 from meshsim.abi.grpc import GrpcEvents, GrpcRequest
-from meshsim.abi.meter import Meter
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import LocalResponse, PropertyUnavailable
 from meshsim.abi.proxy_wasm import ProxyWasm
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
+from meshsim.abi.vm_host import Meter
 from meshsim.wasm import Engine, Limits
 
 PLUGIN = Plugin("p", "r", "vm", key="key", configuration=b"plugin configuration")

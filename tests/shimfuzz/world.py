@@ -9,7 +9,6 @@ from typing import Any
 from meshsim.abi.codec import PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, StreamType
 from meshsim.abi.context import Context
-from meshsim.abi.meter import Meter
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import LocalResponse, NoStream, PropertyUnavailable
 from meshsim.abi.queues import Consumer, SharedQueues
@@ -27,7 +26,7 @@ _PROPERTIES: Mapping[bytes, PropertyValue | None] = {
 
 
 @dataclass
-class Clock(Meter):
+class Clock:
     """Time that passes as host calls, readings and callbacks say, in odd amounts."""
 
     now_ns: int = 1_000

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from meshsim.abi.codec import PropertyValue
 from meshsim.abi.constants import BufferType, HeaderMapType, LogLevel, Status, StreamType
 from meshsim.abi.events import Event
-from meshsim.abi.meter import Meter
 from meshsim.abi.metrics import MetricValues
 from meshsim.abi.ports import GrpcHandle, LocalResponse, NoStream, PropertyUnavailable
 from meshsim.abi.queues import Consumer, SharedQueues
 from meshsim.abi.shared import SharedData
+from meshsim.abi.vm_host import Meter
 from meshsim.envoy.attributes import Subject, stream_attribute
 from meshsim.envoy.buffer import ReadOnlyBuffer
 from meshsim.envoy.config.core import Node
