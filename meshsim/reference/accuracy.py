@@ -17,6 +17,7 @@ from statistics import median
 from meshsim.cost import (
     Estimate,
     Profile,
+    Work,
     default_profile,
     increment,
     loading_parts,
@@ -41,11 +42,12 @@ WEIGHINGS, LOADINGS, STARTS = 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that was predicted and measured: ns or bytes; one value a round."""
+    """One thing that was predicted and measured: ns or bytes; one value a round; requests on so many connections."""
 
     name: str
     predicted: Estimate
     measured: tuple[float, ...]
+    connections: int = 0
 
     @property
     def envoy(self) -> float:
@@ -73,12 +75,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All rows: CPU time of requests, and what filters add to them; memory; steps of loading."""
+    """All rows: CPU time of requests, and what filters add to them; memory; steps of loading.
 
+    ``plain`` are requests without a filter, by the number of connections. The profile was made from such ones too: they
+    tell how fast the machine is now, not how good the model is.
+    """
+
+    plain: Mapping[int, Row]
     requests: tuple[Row, ...]
     increments: tuple[Row, ...]
     memory: tuple[Row, ...]
     loading: tuple[Row, ...]
+
+    def speed(self, connections: int) -> float:
+        """What a request without a filter takes now, as a part of what the profile says."""
+        row = self.plain[connections]
+        return row.envoy / row.predicted.value
 
 
 def compare(profile: Profile, tick: Tick = lambda: None) -> Comparison:
@@ -86,22 +98,33 @@ def compare(profile: Profile, tick: Tick = lambda: None) -> Comparison:
     with termination_as_exit(), tempfile.TemporaryDirectory(prefix="meshsim-accuracy-") as folder:
         bench = Bench(Path(folder))
         held = held_out(bench)
-        requests, increments = _requests(bench, held.requests, profile, tick)
+        requests = _requests(bench, held.requests, profile, tick)
         memory = _memory(bench, held, profile, tick)
-        return Comparison(requests, increments, memory, _loading(bench, held, profile, tick))
+        return Comparison(*requests, memory, _loading(bench, held, profile, tick))
 
 
 def _requests(
     bench: Bench, cases: Sequence[Case], profile: Profile, tick: Tick
-) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    probes = {f"none {count}": Probe((), count) for count in sorted({case.connections for case in cases})}
+) -> tuple[Mapping[int, Row], tuple[Row, ...], tuple[Row, ...]]:
+    counts = sorted({case.connections for case in cases})
+    probes = {f"none {count}": Probe((), count) for count in counts}
     probes |= {case.name: Probe(case.filters, case.connections) for case in cases}
     kept = quietest([rounds.cpu_per_request(bench, probes, PASSES, tick) for _ in range(ROUNDS)], KEPT)
+    plain = {
+        count: Row(
+            f"no filter, c={count}",
+            total(request_parts(Work(), count, profile).values()),
+            tuple(loads.cpu[f"none {count}"] for loads in kept),
+            count,
+        )
+        for count in counts
+    }
     whole = tuple(
         Row(
             f"{case.name}, c={case.connections}",
             total(request_parts(case.work, case.connections, profile).values()),
             tuple(loads.cpu[case.name] for loads in kept),
+            case.connections,
         )
         for case in cases
     )
@@ -113,7 +136,7 @@ def _requests(
         )
         for row, case in zip(whole, cases, strict=True)
     )
-    return whole, added
+    return plain, whole, added
 
 
 def _memory(bench: Bench, held: HeldOut, profile: Profile, tick: Tick) -> tuple[Row, ...]:
@@ -151,6 +174,7 @@ def report(comparison: Comparison, profile: Profile) -> str:
     parts = [
         f"Profile: {where}. Measured: {now['date']}, {now['cpu']}.",
         _summary(comparison),
+        _speed(comparison),
         _table("CPU time of a request, us", comparison.requests, 1e3),
         _table("What the filters add, us", comparison.increments, 1e3, interval=True),
         f"Inside their interval: {inside} of {len(comparison.increments)}.",
@@ -172,6 +196,19 @@ def _summary(comparison: Comparison) -> str:
         again = median(row.again for row in rows)
         lines.append(f"| {name} | {median(errors):.1%} | {max(errors):.1%} | {within} | {again:.1%} |")
     return "\n".join(lines)
+
+
+def _speed(comparison: Comparison) -> str:
+    """How fast the machine is now, and the errors of CPU time with that taken out."""
+    bar = 0.2
+    speeds = {count: comparison.speed(count) for count in sorted(comparison.plain)}
+    errors = [abs(row.predicted.value * speeds[row.connections] / row.envoy - 1) for row in comparison.requests]
+    said = ", ".join(f"{speed:.2f} (c={count})" for count, speed in speeds.items())
+    return (
+        f"A request without a filter takes now, as a part of what the profile says: {said}. With predictions times that,"
+        f" CPU time of a request: median {median(errors):.1%}, worst {max(errors):.1%},"
+        f" {sum(error <= bar for error in errors)} of {len(errors)} within {bar:.0%}."
+    )
 
 
 def _table(title: str, rows: Sequence[Row], unit: float, interval: bool = False) -> str:

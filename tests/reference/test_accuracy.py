@@ -11,6 +11,7 @@ def row(name: str, predicted: float, *measured: float) -> Row:
 
 
 COMPARISON = Comparison(
+    plain={0: row("no filter", 20_000, 18_000)},
     requests=(row("one", 22_000, 20_000), row("two", 20_000, 19_000, 20_000, 21_000)),
     increments=(row("one", 2_000, 2_500), row("two", 1_000, 950)),
     memory=(row("small", 80 << 20, 100 << 20),),
@@ -31,3 +32,9 @@ def test_the_summary_has_the_median_and_the_worst_error_and_counts_intervals() -
     assert "| CPU time of a request | 5.0% | 10.0% | 2 of 2 within 20% | 2.5% |" in text
     assert "| time of a loading step | 100.0% | 100.0% | 0 of 1 within 30% |" in text
     assert "Inside their interval: 1 of 2." in text
+
+
+def test_the_speed_of_the_machine_is_that_of_requests_without_a_filter() -> None:
+    text = report(COMPARISON, default_profile())
+    assert "as a part of what the profile says: 0.90 (c=0)." in text
+    assert "CPU time of a request: median 5.5%, worst 10.0%, 2 of 2 within 20%." in text
