@@ -205,7 +205,7 @@ def _speed(comparison: Comparison) -> str:
     errors = [abs(row.predicted.value * speeds[row.connections] / row.envoy - 1) for row in comparison.requests]
     said = ", ".join(f"{speed:.2f} (c={count})" for count, speed in speeds.items())
     return (
-        f"A request without a filter takes now, as a part of what the profile says: {said}. With predictions times that,"
+        f"A request without a filter takes now, of what the profile says: {said}. With predictions times that,"
         f" CPU time of a request: median {median(errors):.1%}, worst {max(errors):.1%},"
         f" {sum(error <= bar for error in errors)} of {len(errors)} within {bar:.0%}."
     )

@@ -36,5 +36,5 @@ def test_the_summary_has_the_median_and_the_worst_error_and_counts_intervals() -
 
 def test_the_speed_of_the_machine_is_that_of_requests_without_a_filter() -> None:
     text = report(COMPARISON, default_profile())
-    assert "as a part of what the profile says: 0.90 (c=0)." in text
+    assert "of what the profile says: 0.90 (c=0)." in text
     assert "CPU time of a request: median 5.5%, worst 10.0%, 2 of 2 within 20%." in text
