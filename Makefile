@@ -25,6 +25,9 @@ LESSONS ?= 00
 # Languages that `make modules` rebuilds; empty: all of them.
 LANGS  ?=
 
+# Everything runs in $(VENV): another environment that happens to be active is not meant.
+unexport VIRTUAL_ENV
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint format types layers unit test-envoy higress hostile loaderfuzz shimfuzz stepfuzz fuzz truth compiled test-compiled bench accuracy profile modules \
