@@ -91,7 +91,7 @@ test-compiled: $(COMPILED)/.ready $(VENV)/.ready-test ## truths, lanes, meshes a
 	$(FAST) -m pytest -m "not envoy and not browser and not interpreted" -o pythonpath="$(COMPILED) ." -n auto --dist loadfile \
 	    $(or $(ARGS),tests/sim tests/wasm tests/abi tests/envoy/express tests/envoy/test_cases.py tests/mesh/test_same.py)
 
-# Without a C compiler it runs what is interpreted, which takes twice as long; the first JSON line says which it was.
+# Without a C compiler it runs what is interpreted, which takes three times as long; the first JSON line says which it was.
 bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Envoy, JSON lines and a table; ARGS="--json FILE --full WORD..."
 	@$(MAKE) --no-print-directory compiled || echo "no compiled modules: going on with interpreted ones" >&2
 	$(FAST) -m tests.bench $(ARGS)
@@ -152,7 +152,7 @@ $(VENV)/.created:
 	echo "None found as $(or $(PYTHON),python3 python3.11 python3.12 python3.13); name one: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-$(COMPILED)/.ready: pyproject.toml hatch_build.py $(shell find meshsim -name '*.py') $(VENV)/.ready-test
+$(COMPILED)/.ready: pyproject.toml hatch_build.py $(shell find meshsim -name '*.py' -o -name '*.[ch]') $(VENV)/.ready-test
 	@echo "compiling the modules that every request goes through"
 	@rm -rf $(COMPILED)
 	@HATCH_BUILD_HOOKS_ENABLE=1 $(PIP) install --no-deps --no-build-isolation --target $(COMPILED) .
