@@ -96,7 +96,7 @@ bench: $(VENV)/.ready-test $(VENV)/.ready-demo ## benchmarks beside the real Env
 	@$(MAKE) --no-print-directory compiled || echo "no compiled modules: going on with interpreted ones" >&2
 	$(FAST) -m tests.bench $(ARGS)
 
-accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit, and under load (7 min)
+accuracy: $(VENV)/.ready-test $(VENV)/.ready-demo ## what the cost profile predicts beside what the real Envoy does, on work held out of the fit, and under load (10 min)
 	$(PY) -m meshsim.reference.accuracy $(ARGS)
 
 profile: $(VENV)/.ready-test ## where time goes, by layer and function; ARGS="kernel-to-callback-loop --stacks FILE"

@@ -8,6 +8,7 @@ from meshsim.cost.estimate import NOTHING, Estimate
 from meshsim.cost.profile import Profile, default_profile
 
 _COMPILE = "compile_ns_per_byte"
+_STRAIGHT, _BRANCH = f"{_COMPILE}.arithmetic", "compile_ns_per_branch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Start:
     callbacks : int
         Callbacks of different types that are called: V8 makes the way in once for each type.
     data_bytes : int
-        Bytes that the module puts into its linear memory when it is instantiated.
+        Bytes of linear memory that the module puts data into when it is instantiated: whole pages of the kernel.
     written_bytes : int
         Bytes of further linear memory that it writes first: a kernel gives it page by page.
     host_calls, fuel : int
@@ -38,7 +39,11 @@ IDLE = Start()
 
 
 def loading_parts(
-    code_bytes: int, start: Start = IDLE, first: bool = False, profile: Profile | None = None
+    code_bytes: int,
+    start: Start = IDLE,
+    first: bool = False,
+    profile: Profile | None = None,
+    branches: int | None = None,
 ) -> dict[str, Estimate]:
     """Estimate the steps of loading a module, in ns, of what they take on one core.
 
@@ -52,6 +57,9 @@ def loading_parts(
         Whether it is the process's first: V8 starts too.
     profile : Profile, optional
         Another than the one that ships.
+    branches : int, optional
+        How many branches its code has (:attr:`meshsim.wasm.ModuleFacts.branches`). Left out, it has as many as the
+        code that the profile was made from: compilers' output has two or three times as many.
 
     Examples
     --------
@@ -64,7 +72,7 @@ def loading_parts(
     return {
         "V8 starts": first * cost("v8_start_ns"),
         "isolate": cost("isolate_ns"),
-        "compile": compiling(code_bytes, profile),
+        "compile": compiling(code_bytes, profile, branches),
         "clone": cost("clone_ns") + code_bytes * cost("clone_ns_per_byte") + start.data_bytes * page,
         "configure": start.callbacks * cost("first_call_ns")
         + start.host_calls * cost("host_call_ns")
@@ -73,12 +81,13 @@ def loading_parts(
     }
 
 
-def compiling(code_bytes: int, profile: Profile) -> Estimate:
+def compiling(code_bytes: int, profile: Profile, branches: int | None = None) -> Estimate:
     """Estimate the time to compile a module, in ns.
 
     The compiler is cold when it begins, so a small module's bytes take longer (``compile_ns_per_byte.5000``: those of
-    5,000 bytes). Between the sizes that were measured time grows evenly, and over the largest by
-    ``compile_ns_per_byte``; a profile without such sizes has that alone.
+    5,000 bytes). Between the sizes that were measured time grows evenly. What a module has over the largest of them
+    goes by its branches, between which code is as quick to compile as arithmetic; or, where they are not known, by
+    ``compile_ns_per_byte``.
 
     >>> profile = default_profile()
     >>> small, large = (compiling(size, profile).value for size in (20_000, 1_020_000))
@@ -92,7 +101,10 @@ def compiling(code_bytes: int, profile: Profile) -> Estimate:
             share = (code_bytes - before) / (size - before)
             return (1 - share) * done + share * whole
         before, done = size, whole
-    return done + (code_bytes - before) * profile.estimate(_COMPILE)
+    over = code_bytes - before
+    if branches is None or _BRANCH not in profile.coefficients or not over:
+        return done + over * profile.estimate(_COMPILE)
+    return done + over * profile.estimate(_STRAIGHT) + (branches * over / code_bytes) * profile.estimate(_BRANCH)
 
 
 def _sizes(profile: Profile) -> list[int]:

@@ -18,9 +18,10 @@ class CostModel:
     profile : Profile
         Where they come from.
     under_load : bool
-        Whether to charge too what decides how busy workers are: waking them, and the way to a host and back; and to
-        let them write in rounds of their loops (:mod:`meshsim.envoy.loop`), which takes requests off the express
-        lanes. Without, each request costs a worker what a direct response does that never has to wait for more work.
+        Whether to charge too what decides how busy workers are: waking them, the way to a host and back, and entering
+        guests behind other work; and to let them write in rounds of their loops (:mod:`meshsim.envoy.loop`), which
+        takes requests off the express lanes. Without, each request costs a worker what a direct response does that
+        hardly ever has to wait for more work.
 
     Examples
     --------
@@ -31,10 +32,14 @@ class CostModel:
     profile: Profile = field(default_factory=default_profile)
     under_load: bool = False
 
-    def base_vm_ns(self, code_bytes: int, first: bool = False) -> int:
+    def base_vm_ns(self, code_bytes: int, first: bool = False, branches: int | None = None) -> int:
         """Time to make a base VM: an isolate, and the module compiled; for a process's ``first``, V8 starts too."""
         isolate = self._ns("isolate_ns") + (self._ns("v8_start_ns") if first else 0)
-        return isolate + max(0, round(compiling(code_bytes, self.profile).value))
+        return isolate + self.compile_ns(code_bytes, branches)
+
+    def compile_ns(self, code_bytes: int, branches: int | None = None) -> int:
+        """Time to compile a module of so many bytes, with so many branches in its code."""
+        return max(0, round(compiling(code_bytes, self.profile, branches).value))
 
     def clone_ns(self, code_bytes: int) -> int:
         """Time to make a clone on a thread."""
@@ -57,8 +62,8 @@ class CostModel:
 
     @cached_property
     def request_ns(self) -> int:
-        """Time that a worker takes for a request, without Wasm."""
-        return self._ns("request_ns")
+        """Time that a worker takes for a request, without Wasm; ``under_load`` what it takes beside waking."""
+        return self._ns("awake_request_ns" if self.under_load else "request_ns")
 
     @cached_property
     def wake_ns(self) -> int:
@@ -69,6 +74,16 @@ class CostModel:
     def upstream_ns(self) -> int:
         """Time of the way to a host and back, beside a direct response; 0 unless ``under_load``."""
         return self._ns("upstream_ns") if self.under_load else 0
+
+    @cached_property
+    def reentry_ns(self) -> int:
+        """Time to come back to a guest for a request that has gone on to a host; 0 unless ``under_load``."""
+        return self._ns("reentry_ns") if self.under_load else 0
+
+    @cached_property
+    def cold_entry_ns(self) -> int:
+        """Time that it takes besides to enter a guest on a worker that was woken; 0 unless ``under_load``."""
+        return self._ns("cold_entry_ns") if self.under_load else 0
 
     @cached_property
     def clock_read_ns(self) -> int:

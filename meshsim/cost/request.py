@@ -19,6 +19,8 @@ CONNECTIONS = 64
 _PREFIX = "proxy_"
 _CLOCK = "get_current_time_nanoseconds"
 PLAIN = "plain request"
+#: Calls of Envoy's Lua API that begin with this go through the headers' object, which the first of them makes.
+LUA_HEADERS = "headers_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def request_parts(work: Work, connections: float = CONNECTIONS, profile: Profile
     changes = max(0, work.native_changes - work.native_filters)
     lua = work.lua_filters * cost("lua_filter_ns") + work.lua_responses * cost("lua_response_ns")
     lua += total(times * _kind(profile, "lua_call_ns", name) for name, times in work.lua_calls.items())
+    lua += any(times for name, times in work.lua_calls.items() if name.startswith(LUA_HEADERS)) * cost("lua_headers_ns")
     return {
         PLAIN: between(profile, "request_ns.", connections),
         "Wasm filters": _filters(work, profile).by(scale),

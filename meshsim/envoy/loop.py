@@ -4,6 +4,9 @@ In Envoy a write to a connection only activates it; the bytes go out in the next
 connection that has become readable meanwhile. So an answer that is ready waits for the filters of the requests that
 came while it was made. Without load there are none, and nothing is different.
 
+Where guests run, it knows too what it costs to enter one that is not in the caches: once for a task of the worker,
+because what comes behind the first finds them warm.
+
 This is about time, under load. In which order one task's own writes happen, in no time, is the matter of
 :mod:`meshsim.envoy.rounds`.
 """
@@ -36,11 +39,20 @@ class Loop(Thread):
     ['a leaves at 200', 'b leaves at 300', 'c leaves at 300']
     """
 
+    #: What it costs besides to enter a guest: where it is not a new request that does, and on a worker that was woken.
+    reentry_ns: int = 0
+    cold_entry_ns: int = 0
+    _entered: bool = False
     _written: list[Task] = field(default_factory=list)
     #: Tasks of this round that have not run yet, at the head of those that wait.
     _left: int = 0
 
     # ``super()`` knows no class that was made anew for its slots: the methods of Thread are called by their names.
+
+    def enter(self, is_new: bool = False) -> None:
+        if not self._entered:
+            self._entered = True
+            self.spent_ns += (0 if is_new else self.reentry_ns) + (self.cold_entry_ns if self._woken_ns else 0)
 
     def at_end_of_task(self, task: Task) -> None:
         """Run something in the next round, behind what has come until then."""
@@ -65,6 +77,7 @@ class Loop(Thread):
 
     def _run(self, task: Task) -> None:
         self._left -= 1
+        self._entered = False
         try:
             Thread._run(self, task)
         finally:

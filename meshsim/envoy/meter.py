@@ -61,3 +61,12 @@ class Meter:
     def wall_ns(self) -> int:
         """The wall clock."""
         return self._epoch_ns + self._loop.now_ns
+
+
+class EntryMeter(Meter):
+    """Tells its thread, too, that a guest is entered."""
+
+    def callback(self, fuel: int, callbacks: int = 1) -> None:
+        """Charge for it like any other, and for what the thread makes of it."""
+        self._loop.enter()
+        super().callback(fuel, callbacks)

@@ -96,7 +96,8 @@ class PluginTable:
         code = self._load_code(spec, main)
         if code is not None:
             vm = Vm(main.new_wasm(code, spec), "base", main.thread.name, spec.vm_id, spec.vm_key)
-            main.thread.spend(self._process.costs.base_vm_ns(len(spec.code), first=not self._bases))
+            branches = code.compiled.facts.branches
+            main.thread.spend(self._process.costs.base_vm_ns(len(spec.code), not self._bases, branches))
             if vm.wasm.initialize():
                 base = self._bases[spec.vm_key] = Base(spec, code, vm)
                 self._process.vms.append(vm)

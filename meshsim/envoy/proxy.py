@@ -111,13 +111,7 @@ class Envoy(Server):
         )
         turns = Turns(kernel, process.random("turns")) if interleave == "hostcall" else None
         main = ThreadHost(process, Thread("main", kernel, turns))
-        kind = Loop if process.costs.under_load and turns is None else Thread
-        wake_ns = process.costs.wake_ns
-        threads = (kind(f"worker_{i}", kernel, turns, wake_ns=wake_ns) for i in range(concurrency))
-        workers = [ThreadHost(process, thread) for thread in threads]
-        if kind is Thread and turns is None:
-            for worker in workers:
-                worker.thread.rounds = Rounds(worker.thread)
+        workers = [ThreadHost(process, _worker(f"worker_{i}", process, turns)) for i in range(concurrency)]
         super().__init__(bootstrap, process, main, workers, local_address, outside)
         self.lifecycle = Lifecycle(self)
         self._client = Thread("client", kernel)
@@ -373,6 +367,24 @@ class Envoy(Server):
         shared = costs.module_bytes(code_bytes) if vm.kind == "base" else 0
         v8_bytes = costs.vm_bytes + shared
         return VmMemory(vm.thread, vm.vm_id, vm.kind, code_bytes, vm.wasm.vm.memory.size, v8_bytes)
+
+
+def _worker(name: str, process: Process, turns: Turns | None) -> Thread:
+    """Make a worker's thread: one that goes in rounds under load, or one that knows the order of its rounds."""
+    costs = process.costs
+    if turns is not None:
+        return Thread(name, process.kernel, turns, wake_ns=costs.wake_ns)
+    if costs.under_load:
+        return Loop(
+            name,
+            process.kernel,
+            wake_ns=costs.wake_ns,
+            reentry_ns=costs.reentry_ns,
+            cold_entry_ns=costs.cold_entry_ns,
+        )
+    thread = Thread(name, process.kernel)
+    thread.rounds = Rounds(thread)
+    return thread
 
 
 def _dialect(name: Dialect | str) -> Dialect:

@@ -126,6 +126,7 @@ class ThreadPlugin:
 
     def new_stream_context(self, host: ContextHost) -> Context:
         """Make a stream context, which takes time; :meth:`release` when the stream ends."""
+        self._host.thread.enter(is_new=True)
         self._host.thread.spend(self._host.process.costs.filter_ns)
         return self.add_context(host)
 

@@ -124,6 +124,9 @@ class Thread:
         """Let the running task take time."""
         self.spent_ns += cost_ns
 
+    def enter(self, is_new: bool = False) -> None:
+        """The running task goes into a guest, for a new request or for something else; see :class:`Loop`."""
+
     def rewind(self, time_ns: int) -> None:
         """Set the clock of the running task, for who does again what was done before."""
         self.spent_ns = time_ns - self.kernel.now_ns

@@ -9,7 +9,8 @@ from meshsim.abi.constants import LogLevel
 from meshsim.abi.context import Context
 from meshsim.abi.events import Event, LogLine
 from meshsim.abi.queues import Consumer
-from meshsim.envoy.meter import Meter
+from meshsim.envoy.loop import Loop
+from meshsim.envoy.meter import EntryMeter, Meter
 from meshsim.envoy.plugin_spec import PluginSpec
 from meshsim.sim import Level
 
@@ -29,7 +30,8 @@ class VmThread:
         self.shared_queues = process.shared_queues
         self.metric_values = process.metric_values
         self.log_level = int(LogLevel.TRACE)
-        self.meter = Meter(host.thread, process.costs, process.epoch_ns)
+        kind = EntryMeter if isinstance(host.thread, Loop) else Meter
+        self.meter = kind(host.thread, process.costs, process.epoch_ns)
         self.keeps_logs = process.recorder.level >= Level.ABI
         self.hand_over = host.thread.hand_over if host.thread.turns else None
         self.record: Callable[[Event], None] | None = host.emit if process.recorder.level >= Level.ABI else None

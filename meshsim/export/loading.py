@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from meshsim.abi.events import LogLine
-from meshsim.cost import CostModel
 from meshsim.export.spans import CREATE, Said, Span
 
 _CREATED = re.compile(r"(Base|Thread-Local) Wasm created \d+ now active")
@@ -66,19 +65,16 @@ def active_vms(line: LogLine) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
-def loading_steps(roots: Sequence[Span | Said], costs: CostModel, code_bytes: int | None = None) -> list[Step]:
+def loading_steps(roots: Sequence[Span | Said], compile_ns: int = 0) -> list[Step]:
     """Return the steps of loading, thread by thread, in order.
 
     Parameters
     ----------
     roots : sequence of Span or Said
         What :func:`meshsim.export.spans.spans` gives, of all threads.
-    costs : CostModel
-        The costs that the run was made with.
-    code_bytes : int, optional
-        Size of the module: it tells how much of a base VM's time is the compiling. Left out, the two are one step.
+    compile_ns : int, optional
+        How much of a base VM's time is the compiling. Left out, the two are one step.
     """
-    compile_ns = 0 if code_bytes is None else costs.base_vm_ns(code_bytes) - costs.base_vm_ns(0)
     tracks = dict.fromkeys(item.track for item in roots)
     return [
         step

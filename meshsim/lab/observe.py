@@ -37,6 +37,8 @@ class Observation:
         What each VM weighed before shutdown.
     costs : CostModel
         What the run was charged by.
+    compile_ns : int
+        What compiling its module took, in virtual time; 0 where there are several.
     """
 
     concurrency: int
@@ -45,6 +47,7 @@ class Observation:
     journeys: tuple[Journey, ...]
     memory: tuple[VmMemory, ...]
     costs: CostModel = field(repr=False)
+    compile_ns: int = 0
 
     @cached_property
     def calls(self) -> list[Span | Said]:
@@ -59,8 +62,7 @@ class Observation:
     @cached_property
     def loading(self) -> list[Step]:
         """How the plugins were loaded, thread by thread."""
-        sizes = {vm.code_bytes for vm in self.memory}
-        return loading_steps(self.calls, self.costs, sizes.pop() if len(sizes) == 1 else None)
+        return loading_steps(self.calls, self.compile_ns)
 
     @property
     def paths(self) -> list[list[StreamPath]]:
@@ -85,6 +87,7 @@ class _WatchedEnvoy(Envoy):
         super().__init__(*arguments, **options)
         self.journeys: list[Journey] = []
         self.weighed: tuple[VmMemory, ...] = ()
+        self.compile_ns = 0
 
     def begin(self, request: Request, done: Callable[[Response], None], *, worker: int | None = None) -> None:
         start_ns = self.kernel.now_ns
@@ -97,6 +100,9 @@ class _WatchedEnvoy(Envoy):
 
     def shut_down(self) -> None:
         self.weighed = tuple(self.memory())
+        if len(modules := {vm.wasm.code.compiled.facts for vm in self.process.vms}) == 1:
+            (facts,) = modules
+            self.compile_ns = self.process.costs.compile_ns(facts.size_bytes, facts.branches)
         super().shut_down()
 
 
@@ -121,4 +127,5 @@ def observe(bootstrap: str | Path, requests: Sequence[Request], *, concurrency: 
     loaded = parse_bootstrap(str(bootstrap)) if text else load_bootstrap(bootstrap)
     envoy = _WatchedEnvoy(loaded, concurrency=concurrency, seed=seed, costs=costs)
     result = Replay(envoy).run(requests)
-    return Observation(concurrency, result, tuple(envoy.recorder.events), tuple(envoy.journeys), envoy.weighed, costs)
+    seen, journeys = tuple(envoy.recorder.events), tuple(envoy.journeys)
+    return Observation(concurrency, result, seen, journeys, envoy.weighed, costs, envoy.compile_ns)

@@ -33,11 +33,12 @@ from meshsim.reference.heldout import Case, HeldOut, held_out
 from meshsim.reference.probes import Probe
 from meshsim.reference.recording import start_of
 from meshsim.reference.rounds import Tick, Weighing
+from meshsim.wasm import parse_module
 
 #: Rounds of the loads, how many of them count, and turns of each chain in one; rounds of weighing and of loading, and
 #: starts in one.
 ROUNDS, KEPT, PASSES = 6, 4, 50
-WEIGHINGS, LOADINGS, STARTS = 2, 3, 4
+WEIGHINGS, LOADINGS, STARTS = 2, 3, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def _loading(bench: Bench, held: HeldOut, profile: Profile, tick: Tick) -> tuple
     seen = [rounds.loading(bench, paths, STARTS, tick)[TINY:] for _ in range(LOADINGS)]
     rows = []
     for index, (name, path) in enumerate(held.loading.items()):
-        parts = loading_parts(path.stat().st_size, start_of(path), profile=profile)
+        facts = parse_module(path.read_bytes())
+        parts = loading_parts(facts.size_bytes, start_of(path), profile=profile, branches=facts.branches)
         took = [each[index] for each in seen]
         steps: Mapping[str, tuple[Estimate, Iterable[float]]] = {
             "base VM": (parts["isolate"] + parts["compile"], (each.base - (each.isolate or 0) for each in took)),

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from meshsim.cost.profile import Profile
+from meshsim.cost.profile import Coefficient, Profile
 from meshsim.reference import chains, fit, rounds, specimens, tiers, wakes
 from meshsim.reference.bench import Bench
 from meshsim.reference.envoy import envoy_version, termination_as_exit
@@ -28,7 +28,7 @@ from meshsim.reference.meanings import meanings
 from meshsim.reference.probes import ROUNDS, probes
 from meshsim.reference.rounds import ALIKE, SMALL, Loading, Loads, Tick, Weighing, weigh
 from meshsim.reference.scripts import script
-from meshsim.wasm import Engine, FuncType, Vm
+from meshsim.wasm import Engine, FuncType, Vm, parse_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Plan:
     def steps(self) -> int:
         """How many times somebody is told that it goes on."""
         weighed = len(self.workers) * (len(self.weights) + 5)
-        loads = self.rounds * self.passes + self.kept * wakes.PASSES
+        loads = self.rounds * (self.passes + wakes.PASSES)
         return loads + self.loadings * (self.starts + 1) + self.weighings * weighed
 
 
@@ -119,15 +119,21 @@ def calibrate(name: str, plan: Plan, tick: Tick, say: Callable[[str], object]) -
         say("requests under load")
         loads, disturbed = _requests(bench, plan, tick)
         parts.append(loads)
+        prices = {each: coefficient.value for each, coefficient in _coefficients(parts).items()}
         say("workers that sleep")
-        parts.append([wakes.measure(bench, tick) for _ in range(plan.kept)])
-    coefficients = {
+        slept = [wakes.measure(bench, prices, tick) for _ in range(plan.rounds)]
+        parts.append(sorted(slept, key=wakes.plain_ns)[: plan.kept])
+    return Profile(name, _coefficients(parts), about | {DISTURBED: f"{disturbed:.1%}"})
+
+
+def _coefficients(parts: Iterable[Sequence[Round]]) -> dict[str, Coefficient]:
+    """What the parts have measured, in the order of its meanings."""
+    return {
         each: fit.coefficient(each, unit, how, part)
         for each, (unit, how) in meanings().items()
         for part in parts
         if each in part[0]
     }
-    return Profile(name, coefficients, about | {DISTURBED: f"{disturbed:.1%}"})
 
 
 def machine() -> dict[str, str]:
@@ -175,6 +181,7 @@ def _loading(bench: Bench, plan: Plan, tick: Tick) -> Iterator[Round]:
                 _by_size(took, straight),
                 {asked: _by_size(took, (path for size, path in small if size == asked)) for asked in SMALL},
                 {count: took[path] for count, path in written.items()},
+                {path.stat().st_size: parse_module(path.read_bytes()).branches for path in ordinary},
             ),
             **fit.of_calls(rounds.first_calls(bench, tick), one_call),
         }

@@ -1,24 +1,29 @@
 """From what was measured to points, and from points to coefficients.
 
 A round gives each coefficient some points (amount, ns or bytes); their slope, or what a single point says, is what the
-round makes of it. A coefficient is the median over rounds of that, and its range goes from the least to the greatest;
-where it depends on what is done (which host call, which code), the value is the mean over the kinds, and the range
-takes in all of them.
+round makes of it. A coefficient is the median over rounds of that, and its range is where nine of ten further rounds
+would fall; where it depends on what is done (which host call, which code), the value is the mean over the kinds, and
+the range takes in all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from statistics import fmean, linear_regression, median
+from math import sqrt
+from statistics import fmean, linear_regression, median, stdev
 
 from meshsim.cost.profile import Coefficient, Point
+from meshsim.cost.request import LUA_HEADERS
 from meshsim.reference.probes import CALLS, CONNECTIONS, FEW, HEADERS, LENGTH, LUA_STEPS, LUA_TIMES, MANY, ROUNDS
 from meshsim.reference.rounds import Loading, middle
 from meshsim.reference.scripts import LUA_CALLS
 from meshsim.reference.specimens import CALLBACKS, COPIED_BYTES, HOST_CALLS
 from meshsim.reference.tasks import ENGINES, TASKS
 from meshsim.wasm.types import PAGE_BYTES
+
+#: Student's t that nine of ten are within, by degrees of freedom (any table of it).
+T_90 = {1: 6.31, 2: 2.92, 3: 2.35, 4: 2.13, 5: 2.02}
 
 Points = Sequence[Point]
 #: What a round gave: points by coefficient and by what they were measured on.
@@ -30,6 +35,8 @@ KINDS = tuple(name for name in HOST_CALLS if name not in ("clock", "in", "out"))
 USUAL = ("add", "get", "found", "replace", "log", "property", "metric")
 #: The probe of one host call, where the others make many.
 ADD_ONCE = "task add_header wasm"
+#: The same in Lua, the task's requests without it, and the call.
+LUA_ADD_ONCE, ADDED_TO, LUA_ADD = "task add_header lua", "task add_header", "headers_add"
 #: Bytes that ``data`` and ``share`` copy, where ``in`` and ``out`` copy many.
 WORD_BYTES = 4
 #: VMs of a module that no worker runs: the base and the main thread's.
@@ -53,12 +60,27 @@ def slope(points: Points) -> float:
 def coefficient(name: str, unit: str, how: str, rounds: Sequence[Round]) -> Coefficient:
     """One number, with its range, from what the rounds say of it."""
     points = {
-        kind: tuple(tuple((round(x, 1), round(y, 1)) for x, y in each[name][kind]) for each in rounds)
+        kind: tuple(tuple((round(x, 3), round(y, 1)) for x, y in each[name][kind]) for each in rounds)
         for kind in rounds[0][name]
     }
     slopes = [[slope(each) for each in by_round] for by_round in points.values()]
-    value, low, high = fmean(map(median, slopes)), min(map(min, slopes)), max(map(max, slopes))
+    value, ranges = fmean(map(median, slopes)), list(map(likely, slopes))
+    low, high = min(value, *(low for low, _ in ranges)), max(value, *(high for _, high in ranges))
     return Coefficient(_rounded(value), unit, _rounded(low), _rounded(high), how, points)
+
+
+def likely(rounds: Sequence[float]) -> tuple[float, float]:
+    """Where nine of ten further rounds would fall, if rounds are normally distributed.
+
+    >>> likely([1.0, 1.0, 1.0]), likely([5.0])
+    ((1.0, 1.0), (5.0, 5.0))
+    >>> low, high = likely([9.0, 10.0, 11.0])
+    >>> low < 9 and high > 11
+    True
+    """
+    count, middle = len(rounds), fmean(rounds)
+    beyond = T_90[min(count - 1, max(T_90))] * stdev(rounds) * sqrt(1 + 1 / count) if count > 1 else 0.0
+    return middle - beyond, middle + beyond
 
 
 def of_requests(cpu: Mapping[str, float], fuels: Mapping[str, int]) -> Round:
@@ -104,13 +126,19 @@ def _wasm(cpu: Mapping[str, float], fuels: Mapping[str, int]) -> Round:
 def _others(cpu: Mapping[str, float]) -> Round:
     none, lua = cpu[f"none {MANY}"], cpu["lua"]
     calls: dict[str, Points] = {name: [(0, lua), (LUA_TIMES, cpu[f"lua {name}"])] for name in LUA_CALLS}
+    once = cpu[LUA_ADD_ONCE] - cpu[ADDED_TO] - (lua - none)
+    first = once - (cpu[f"lua {LUA_ADD}"] - lua - once) / (LUA_TIMES - 1)
+    further: dict[str, Points] = {
+        name: [(0, lua + first * name.startswith(LUA_HEADERS)), (LUA_TIMES, cpu[f"lua {name}"])] for name in LUA_CALLS
+    }
     return {
         "native_filter_ns": {"1 header": [(0, none), (1, cpu["native"])]},
         "native_change_ns": {"headers": [(1, cpu["native"]), (HEADERS, cpu["native more"])]},
         "lua_filter_ns": {"empty script": [(0, none), (1, lua)]},
         "lua_response_ns": {"empty function": [(0, lua), (1, cpu["lua response"])]},
         "lua_call_ns": calls,
-        **{f"lua_call_ns.{name}": {name: points} for name, points in calls.items()},
+        "lua_headers_ns": {LUA_ADD: [(1, first)]},
+        **{f"lua_call_ns.{name}": {name: points} for name, points in further.items()},
         "lua_step_ns": {"hash": [(0, lua), (LUA_STEPS, cpu["lua steps"])]},
     }
 
@@ -144,6 +172,7 @@ def of_loading(
     straight: Mapping[int, Loading],
     small: Mapping[int, Mapping[int, Loading]],
     written: Mapping[int, Loading],
+    branches: Mapping[int, int],
 ) -> Round:
     """What spans say, in ns.
 
@@ -157,16 +186,24 @@ def of_loading(
         Of small ones, by the size that was asked for and then by their bytes.
     written : mapping of int to Loading
         Of modules that write their memory when they are configured, by pages of 64 KiB.
+    branches : mapping of int to int
+        How many branches the larger modules' code has, by their bytes.
     """
     first, *tiny = loadings
     base, isolate, clone, configure = (
         middle([getattr(each, what) for each in tiny]) for what in ("base", "isolate", "clone", "configure")
     )
+    arithmetic: Points = [(size, each.base - base) for size, each in straight.items()]
     return {
         "v8_start_ns": {"first VM": [(1, first.base - base)]},
         "isolate_ns": {"tiny module": [(1, base - isolate)]},
         "compile_ns_per_byte": {"ordinary": [(0, 0.0), *((size, each.base - base) for size, each in ordinary.items())]},
-        "compile_ns_per_byte.arithmetic": {"straight": [(size, each.base - base) for size, each in straight.items()]},
+        "compile_ns_per_byte.arithmetic": {"straight": arithmetic},
+        "compile_ns_per_branch": {
+            "ordinary": [
+                (branches[size], each.base - base - size * slope(arithmetic)) for size, each in ordinary.items()
+            ]
+        },
         **{
             f"compile_ns_per_byte.{asked}": {
                 f"module {number}": [(size, each.base - base)] for number, (size, each) in enumerate(made.items())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meshsim.reference.fit import KINDS, LUA_SCRIPTS, PAGES, TOGETHER, USUAL
+from meshsim.reference.fit import KINDS, LUA_ADD, LUA_SCRIPTS, PAGES, TOGETHER, USUAL
 from meshsim.reference.probes import CALLS, CONNECTIONS, FEW, HEADERS, LENGTH, LUA_STEPS, LUA_TIMES, MANY
 from meshsim.reference.rounds import SMALL
 from meshsim.reference.scripts import LUA_CALLS
 from meshsim.reference.specimens import CALLBACKS, COPIED_BYTES, HOST_CALLS
 from meshsim.reference.tasks import ENGINES, TASKS
 from meshsim.reference.tiers import FUNCTIONS, MARKS
+from meshsim.reference.wakes import RATE
 
 Meaning = tuple[str, str]
 
@@ -37,9 +38,14 @@ _LOADING: Mapping[str, Meaning] = {
         "ns/byte",
         "Log time stamps: the same span by the module's size; functions of some 200 to 1,200 bytes that mix operators, "
         "branches, memory and calls. On one core: V8 compiles on threads of its own too, so it takes less where "
-        "cores are free. Code out of Go's compiler takes several times as much.",
+        "cores are free. What compilers make takes two or three times as much, because it has more branches.",
     ),
     "compile_ns_per_byte.arithmetic": ("ns/byte", "The same for straight arithmetic: the least that code takes."),
+    "compile_ns_per_branch": (
+        "ns",
+        "The same span over what arithmetic of that size takes, by the number of branches (block, loop, if, br, br_if, "
+        "br_table).",
+    ),
     **{
         f"compile_ns_per_byte.{size}": (
             "ns/byte",
@@ -79,14 +85,35 @@ _REQUESTS: Mapping[str, Meaning] = {
         f"CPU time per request of a direct response without filters, {FEW} keep-alive connections; request_ns.C has "
         "it for C of them: it depends on how many requests Envoy finds at once.",
     ),
+    "awake_request_ns": (
+        "ns",
+        f"CPU time per request of the same at {MANY} connections, whose client looks for answers all the time: the "
+        "worker hardly ever sleeps.",
+    ),
     "wake_ns": (
         "ns",
         "CPU time per request over how often its worker begins to run for it: in a closed loop (hardly ever), and when "
-        "a request comes each 0.5 ms. The client never sleeps; where it does, waking it is Envoy's work too.",
+        f"{RATE:,} requests a second come. The client never sleeps; where it does, waking it is Envoy's work too.",
     ),
     "upstream_ns": (
         "ns",
         "CPU time per request that goes on to a host, which answers at once, over a direct response, in a closed loop.",
+    ),
+    "loopback_ns": (
+        "ns",
+        "The median latency of such a rare request less its CPU time, by way between client, Envoy and host: what "
+        "those need to answer is in it.",
+    ),
+    "reentry_ns": (
+        "ns",
+        "CPU time that a Wasm filter adds to a request that goes on to a host, in a closed loop, over what filter_ns, "
+        "callback_ns and host_call_ns say of it: request and response come apart, with other work between. Of a "
+        f"filter with empty callbacks, and of one with a host call each of {', '.join(USUAL)}.",
+    ),
+    "cold_entry_ns": (
+        "ns",
+        f"What it adds when {RATE:,} requests a second come, over a closed loop, by how often the worker has to be "
+        "woken; without what that costs anyhow.",
     ),
     "filter_ns": (
         "ns",
@@ -131,6 +158,11 @@ _REQUESTS: Mapping[str, Meaning] = {
         f"CPU time per request of {LUA_TIMES} calls of Envoy's API in a Lua script over none, by call; the mean of "
         f"{', '.join(LUA_CALLS)}.",
     ),
+    "lua_headers_ns": (
+        "ns",
+        f"What a request's first call of its headers takes besides: of {LUA_CALLS[LUA_ADD]}, once and {LUA_TIMES} "
+        "times. Not charged in virtual time; lua_call_ns has a tenth of it in it.",
+    ),
     "lua_step_ns": ("ns", f"CPU time per request of a loop of {LUA_STEPS:,} hash steps in Lua over none, by step."),
 }
 _CONNECTIONS: Mapping[str, Meaning] = {
@@ -153,7 +185,10 @@ _KINDS: Mapping[str, Meaning] = {
         "first call takes besides.",
     )
     for kind in dict.fromkeys(HOST_CALLS[name].kind for name in KINDS)
-} | {f"lua_call_ns.{name}": ("ns", f"The same of {call} alone.") for name, call in LUA_CALLS.items()}
+} | {
+    f"lua_call_ns.{name}": ("ns", f"The same of {call} alone; of headers without what a request's first takes besides.")
+    for name, call in LUA_CALLS.items()
+}
 _TASKS: Mapping[str, Meaning] = {
     f"task_ns.{task}.{engine}": (
         "ns",

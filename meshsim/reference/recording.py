@@ -12,10 +12,12 @@ from meshsim.abi.signatures import ALLOCATORS
 from meshsim.cost import Start, Work
 from meshsim.envoy.proxy import Envoy
 from meshsim.reference.chains import Filter, bootstrap, wasm
-from meshsim.wasm import parse_module
+from meshsim.wasm import ModuleFacts, parse_module
+from meshsim.wasm.reader import Reader
 
 #: What a kernel gives a process at once, in bytes.
 _PAGE_BYTES = 4096
+_DATA_SECTION, _I32_CONST = 11, 0x41
 
 
 def work_of(filters: Sequence[Filter]) -> Work:
@@ -48,15 +50,35 @@ def start_of(module: Path) -> Start:
     ]
     calls = [each for each in crossings if each.direction is Direction.HOST_CALLS_VM]
     results = {each.function: len(each.values) for each in crossings if each.direction is Direction.VM_RETURNS}
-    memory, data_bytes = worker.memory, parse_module(module.read_bytes()).data_bytes
-    pages = (memory.read(at, _PAGE_BYTES) or b"" for at in range(0, memory.size, _PAGE_BYTES))
+    memory, data = worker.memory, data_pages(parse_module(module.read_bytes()))
+    used = {
+        page for page in range(memory.size // _PAGE_BYTES) if any(memory.read(page * _PAGE_BYTES, _PAGE_BYTES) or b"")
+    }
     return Start(
         callbacks=len({(len(each.values), results.get(each.function, 0)) for each in calls}),
-        data_bytes=data_bytes,
-        written_bytes=max(0, sum(_PAGE_BYTES for page in pages if any(page)) - data_bytes),
+        data_bytes=len(data) * _PAGE_BYTES,
+        written_bytes=len(used - data) * _PAGE_BYTES,
         host_calls=sum(each.direction is Direction.VM_CALLS_HOST for each in crossings),
         fuel=worker.fuel_used,
     )
+
+
+def data_pages(facts: ModuleFacts) -> set[int]:
+    """The pages that a module's data falls into when it is instantiated: those whose place is a constant."""
+    data = Reader(facts.data, *facts.sections.contents.get(_DATA_SECTION, (0, 0)), "data")
+    pages: set[int] = set()
+    for _ in range(data.u32() if data.pos < data.end else 0):
+        is_passive, start = data.u32() & 1, 0
+        if not is_passive:
+            if data.byte() != _I32_CONST:
+                break
+            start = data.signed(32) & 0xFFFFFFFF
+            data.byte()
+        size = data.u32()
+        data.skip(size)
+        if size and not is_passive:
+            pages.update(range(start // _PAGE_BYTES, (start + size - 1) // _PAGE_BYTES + 1))
+    return pages
 
 
 def _started(filters: Sequence[Filter]) -> Envoy:

@@ -111,6 +111,8 @@ class Traffic:
     def use(self, connections: Sequence[int], seconds: float, think: Callable[[], int]) -> tuple[list[int], int]:
         """Be a user on each connection, who thinks, sends to the host, waits for the answer, and thinks again.
 
+        Somebody sends even where the machine stands still for all that time.
+
         Parameters
         ----------
         connections : sequence of int
@@ -140,9 +142,9 @@ class Traffic:
             end, under_way = start + round(seconds * 1e9), 0
             thinking = [(start + think(), each) for each in connections]
             heapq.heapify(thinking)
-            while under_way or now < end:
+            while under_way or now < end or not latencies:
                 now = clock()
-                while thinking and thinking[0][0] <= now < end:
+                while thinking and thinking[0][0] <= now and (now < end or not (latencies or under_way)):
                     _, each = heapq.heappop(thinking)
                     sent_ns[each] = heard = clock()
                     client[each].send(FAR)

@@ -21,9 +21,8 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from meshsim.cost import CostModel, Profile
-from meshsim.envoy.wire import LOOPBACK_NS
 from meshsim.mesh import ClosedLoop, Constant, Exponential, Link, Mesh, Network, Service, Topology
-from meshsim.reference import chains
+from meshsim.reference import chains, wakes
 from meshsim.reference.bench import PLAIN, Bench, Running
 from meshsim.reference.envoy import termination_as_exit
 from meshsim.reference.fit import USUAL
@@ -45,15 +44,15 @@ FILTERS: Mapping[str, bytes] = {
 }
 #: Shares of what Envoy can do.
 SHARES = (0.3, 0.6, 0.8)
-#: Users, each with a connection: as many as the profile's plain request had.
+#: Users, each with a connection.
 USERS = 8
 #: Rounds, each a fresh process; in each and for each load so many times past, through, through, past. The half counts.
-ROUNDS, PASSES = 3, 6
+ROUNDS, PASSES = 5, 6
 #: Seconds: of a turn; of plain requests before and after; of rare ones; of a closed loop without thinking; until caches
 #: are warm.
 TURN_S, PLAIN_S, RARE_S, FULL_S, WARM_UP_S = 0.15, 0.012, 0.02, 0.04, 0.2
-#: When rare requests are due, in ns: a worker sleeps before each.
-RARE_NS = range(0, round(RARE_S * 1e9), 500_000)
+#: When rare requests are due, in ns: a worker sleeps before each, for as long as when the profile was made.
+RARE_NS = range(0, round(RARE_S * 1e9), round(1e9 / wakes.RATE))
 #: How often thinking is mended until the rate is right; the least and the most that a user thinks, in ns: on a machine
 #: with no time for Envoy each turn still has some 30 requests.
 TRIALS, LEAST_NS, MOST_NS = 2, 1_000.0, TURN_S * 1e9 / 4
@@ -63,7 +62,8 @@ SIMULATED_S = 0.4
 INCREASE_BAR, UTILISATION_BAR = 0.25, 0.10
 #: What the simulator charges in time for a request.
 PRICES = (
-    "request_ns", "upstream_ns", "filter_ns", "callback_ns", "host_call_ns", "clock_read_ns", "fuel_ns",
+    "awake_request_ns", "upstream_ns", "loopback_ns", "reentry_ns", "cold_entry_ns",
+    "filter_ns", "callback_ns", "host_call_ns", "clock_read_ns", "fuel_ns",
 )  # fmt: skip
 _NONE = "none"
 _ENTRY = "host"
@@ -184,8 +184,8 @@ def compare(bench: Bench, profile: Profile, tick: Tick) -> UnderLoad:
 
 
 def plain_ns(profile: Profile) -> float:
-    """CPU time of a plain request with as many connections as there are users, when the profile was made."""
-    return profile[f"request_ns.{USERS}"]
+    """CPU time of a plain request when the profile was made, asked for by the same client."""
+    return profile["awake_request_ns"]
 
 
 def slowed(profile: Profile, times: float, wake_ns: float) -> Profile:
@@ -263,7 +263,7 @@ def _simulate(name: str, measured: Measured, profile: Profile, tick: Tick) -> Pa
     """The same load in the simulator: the sidecar of a service that answers at once, with one worker."""
     here = slowed(profile, measured.plain / plain_ns(profile), measured.wake)
     costs = CostModel(here, under_load=True)
-    near = Network(default=Link(Constant(LOOPBACK_NS)))
+    near = Network(default=Link(Constant(round(profile["loopback_ns"]))))
     past = Mesh(Topology([Service(_ENTRY, workers=1)]), network=near, costs=costs)
     through = past.with_filter(_ENTRY, module=FILTERS[name])
     load = ClosedLoop(USERS, Exponential(measured.think))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from meshsim.errors import ModuleError
 from meshsim.wasm.reader import Reader
@@ -19,17 +19,25 @@ _LEB = rb"[\x80-\xff]*[\x00-\x7f]"
 
 _skip_leb = re.compile(_LEB).match
 
-_skip_plain = re.compile(
-    rb"(?:[\x00\x01\x05\x0b\x0f\x1a\x1b\x45-\xbf]"  # no immediates: control, parametric, numeric
-    rb"|[\x0c\x0d\x10\x20-\x24\x41\x42]" + _LEB  # a label, a function, a variable, an integer constant
+_STRAIGHT = (
+    rb"[\x00\x01\x05\x0b\x0f\x1a\x1b\x45-\xbf]"  # no immediates: control, parametric, numeric
+    rb"|[\x10\x20-\x24\x41\x42]" + _LEB  # a function, a variable, an integer constant
     + rb"|[\x28-\x3e][\x00-\x3f]" + _LEB  # load, store: alignment, offset
-    + rb"|[\x02-\x04][\x40\x7c-\x7f]"  # block, loop, if
     + rb"|\x11" + _LEB + rb"\x00"  # call_indirect through table 0
     + rb"|[\x3f\x40]\x00"  # memory.size, memory.grow
-    + rb"|\x43.{4}|\x44.{8})*+",
-    re.DOTALL,
-).match  # fmt: skip
+    + rb"|\x43.{4}|\x44.{8}"
+)  # fmt: skip
+_BRANCH = rb"[\x0c\x0d]" + _LEB + rb"|[\x02-\x04][\x40\x7c-\x7f]"  # br, br_if; block, loop, if
+
+_skip_plain = re.compile(rb"(?:" + _STRAIGHT + rb"|" + _BRANCH + rb")*+", re.DOTALL).match
 """Match the longest run of WebAssembly 1.0 instructions."""
+
+_skip_to_branch = re.compile(rb"(?:" + _STRAIGHT + rb")*+(" + _BRANCH + rb")?", re.DOTALL).match
+"""Match a run without branches, and the branch behind it."""
+
+_BRANCHES = frozenset((0x02, 0x03, 0x04, 0x0C, 0x0D, 0x0E))
+SAMPLE_BYTES = 256 << 10
+"""How much of a module's code is looked at for branches; its functions are alike."""
 
 Op = tuple[str | None, str]
 """A feature (None: of 1.0) and the immediates: ``n`` a LEB128 integer, ``1`` ``8`` ``16`` that many bytes, ``m`` where
@@ -116,6 +124,34 @@ def used(data: bytes, bodies: Iterable[tuple[int, int]], global_section: tuple[i
     with contextlib.suppress(_Unknown, ModuleError):
         _globals(Reader(data, *global_section, "the global section"), found)
     return frozenset(found)
+
+
+def branches(data: bytes, bodies: Sequence[tuple[int, int]]) -> int:
+    """How many branches there are: ``block``, ``loop``, ``if``, ``br``, ``br_if``, ``br_table``.
+
+    Of a module with more code than :data:`SAMPLE_BYTES` an estimate, from functions all over it.
+    """
+    total = sum(end - start for start, end in bodies)
+    sample = bodies[:: max(1, total // SAMPLE_BYTES)]
+    seen = sum(end - start for start, end in sample)
+    found = sum(_branches(Reader(data, start, end, "code")) for start, end in sample)
+    return round(found * total / seen) if seen else 0
+
+
+def _branches(body: Reader) -> int:
+    """Those of one function, up to the first instruction that nobody here knows."""
+    count, seen = 0, set[str]()
+    with contextlib.suppress(_Unknown, ModuleError):
+        _locals(body, seen)
+        while body.pos < body.end:
+            run = _skip_to_branch(body.data, body.pos, body.end)
+            if run is not None and run.end() > body.pos:
+                body.pos = run.end()
+                count += run[1] is not None
+            else:
+                count += body.data[body.pos] in _BRANCHES
+                _instruction(body, seen)
+    return count
 
 
 def skip_instruction(reader: Reader) -> None:

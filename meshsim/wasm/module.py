@@ -98,6 +98,14 @@ class ModuleFacts:
             declared = declared - {"exceptions"}  # the tags belong to the older form
         return in_code | declared | set(_memory_features(self.memories))
 
+    @cached_property
+    def branches(self) -> int:
+        """Branches in the code: ``block``, ``loop``, ``if``, ``br``, ``br_if``, ``br_table``; of much code an estimate.
+
+        Compilers take most of their time for them.
+        """
+        return instructions.branches(self.data, self.sections.code)
+
     def custom_section(self, name: str) -> bytes | None:
         """The content of the first custom section of that name."""
         section = next((s for s in self.custom_sections if s.name == name), None)

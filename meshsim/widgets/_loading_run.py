@@ -162,7 +162,7 @@ def load(setup: Setup) -> Loaded:
     specs = _specs(envoy, refused)
     vms = _base_vms(specs, setup)
     events = tuple(envoy.recorder.events)
-    steps = _split(loading_steps(spans(events), costs), vms, costs)
+    steps = _split(loading_steps(spans(events)), vms, costs)
     return Loaded(
         setup,
         vms,
@@ -197,15 +197,16 @@ def _base_vms(specs: Sequence[PluginSpec], setup: Setup) -> tuple[BaseVm, ...]:
 
 
 def _split(steps: Sequence[Step], vms: Sequence[BaseVm], costs: CostModel) -> Iterator[Step]:
-    """Say of each base VM how much of its time is compiling (its module's size tells), and of a start whose it is."""
+    """Say of each base VM how much of its time is compiling (its module tells), and of a start whose it is."""
     made = iter(vms)
     begun_ns = 0
     for step in steps:
         if step.phase is Phase.ISOLATE:
             begun_ns = step.start_ns
         elif step.phase is Phase.COMPILE:
-            size = len(next(made).code)
-            compiling_ns = max(begun_ns, step.end_ns - (costs.base_vm_ns(size) - costs.base_vm_ns(0)))
+            vm = next(made)
+            branches = vm.facts.branches if vm.facts else None
+            compiling_ns = max(begun_ns, step.end_ns - costs.compile_ns(len(vm.code), branches))
             yield Step(step.track, Phase.ISOLATE, begun_ns, compiling_ns)
             yield replace(step, start_ns=compiling_ns)
         elif step.phase is Phase.START:

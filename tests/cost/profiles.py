@@ -40,6 +40,7 @@ VALUES = {
     "lua_response_ns": 1_500.0,
     "lua_call_ns": 300.0,
     "lua_call_ns.log": 100.0,
+    "lua_headers_ns": 40.0,
     "lua_step_ns": 2.0,
     "envoy_bytes": 60e6,
     "worker_bytes": 1e5,
@@ -51,7 +52,8 @@ VALUES = {
 }
 
 
-def profile() -> Profile:
-    """Each coefficient with a range from half of it to twice."""
-    made = {name: Coefficient(value, "", value / 2, value * 2, "", {}) for name, value in VALUES.items()}
+def profile(**more: float) -> Profile:
+    """Each coefficient with a range from half of it to twice; ``more`` are others besides."""
+    values = VALUES | more
+    made = {name: Coefficient(value, "", value / 2, value * 2, "", {}) for name, value in values.items()}
     return Profile("round", made, {})

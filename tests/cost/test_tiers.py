@@ -30,6 +30,18 @@ def test_time_to_compile_grows_evenly_between_sizes_that_were_measured(code_byte
     assert compiling(code_bytes, profile()).value == expected_ns
 
 
+def test_code_with_more_branches_takes_longer_to_compile_but_for_a_small_module() -> None:
+    dear = profile(**{"compile_ns_per_byte.arithmetic": 1.0, "compile_ns_per_branch": 30.0})
+    assert compiling(1_200, dear).value == 2_800
+    assert compiling(1_200, dear, branches=0).value == 800 + 1_000
+    assert compiling(1_200, dear, branches=600).value == 800 + 1_000 + 600 * (1_000 / 1_200) * 30
+    assert compiling(150, dear, branches=600).value == compiling(150, dear).value == 700
+
+
+def test_a_profile_that_knows_nothing_of_branches_goes_by_bytes() -> None:
+    assert compiling(1_200, profile(), branches=600).value == 2_800
+
+
 def test_what_a_module_does_when_it_starts_takes_its_own_time() -> None:
     idle = loading_parts(0, profile=profile())
     start = Start(callbacks=3, data_bytes=80, written_bytes=160, host_calls=2, fuel=10)

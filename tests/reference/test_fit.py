@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import sqrt
 
 import pytest
 
@@ -19,7 +20,7 @@ from meshsim.wasm.types import PAGE_BYTES
 
 FUELS = {"bare": 3, **dict.fromkeys(ROUNDS, 1_003)}
 FILTER, CALLBACK, LUA, NATIVE, HEADER = 700.0, 160.0, 3_000.0, 900.0, 60.0
-FIRST = 500.0
+FIRST, HEADERS_OBJECT = 500.0, 90.0
 
 
 def plain(connections: int) -> float:
@@ -43,10 +44,11 @@ def cpu() -> dict[str, float]:
     made |= {f"code {name}": bare + 250 for name in ROUNDS}
     made |= {"native": none + NATIVE, "native more": none + NATIVE + (HEADERS - 1) * HEADER}
     made |= {"lua": none + LUA, "lua response": none + LUA + 800, "lua steps": none + LUA + 4 * LUA_STEPS}
-    made |= {f"lua {name}": none + LUA + LUA_TIMES * 200 for name in LUA_CALLS}
+    made |= {f"lua {name}": none + LUA + HEADERS_OBJECT * (name != "log") + LUA_TIMES * 200 for name in LUA_CALLS}
     made |= {f"task {task}": none + 50 for task in TASKS}
     made |= {f"task {task} {engine}": none + 50 + len(engine) for task, engine in product(TASKS, ENGINES)}
-    return made | {fit.ADD_ONCE: bare + FIRST + 100}
+    lua_once = none + 50 + LUA + HEADERS_OBJECT + 200
+    return made | {fit.ADD_ONCE: bare + FIRST + 100, fit.LUA_ADD_ONCE: lua_once}
 
 
 def slopes(measured: Round) -> dict[str, list[float]]:
@@ -66,7 +68,9 @@ def test_requests_give_back_the_costs_that_the_cpu_times_were_made_of() -> None:
     assert got["fuel_ns"] == [0.25, 0.25, 0.25]
     assert (got["native_filter_ns"], got["native_change_ns"]) == ([NATIVE], [HEADER])
     assert (got["lua_filter_ns"], got["lua_response_ns"], got["lua_step_ns"]) == ([LUA], [800], [4])
-    assert got["lua_call_ns"] == [200] * len(LUA_CALLS)
+    assert got["lua_headers_ns"] == [HEADERS_OBJECT]
+    assert {got[f"lua_call_ns.{name}"][0] for name in LUA_CALLS} == {200}
+    assert got["lua_call_ns"] == [200 + HEADERS_OBJECT / LUA_TIMES * (name != "log") for name in LUA_CALLS]
     assert (got[f"filter_scale.{FEW}"], got[f"filter_scale.{MANY}"]) == ([2, 2], [1, 1])
     assert got["task_ns.count_metric.wasm"] == [len("wasm")]
 
@@ -78,12 +82,14 @@ def test_loading_gives_back_the_costs_that_the_spans_were_made_of() -> None:
     straight = {4_000: Loading(2_000 + 4_000, 800, 1_000, 300)}
     small = {5: {50: Loading(2_000 + 400, 800, 1_000, 300), 60: Loading(2_000 + 300, 800, 1_000, 300)}}
     written = {2: Loading(2_000, 800, 1_000, 300 + PAGE_BYTES // 2)}
-    got = slopes(fit.of_loading([first, tiny, tiny], ordinary, straight, small, written))
+    branches = {size: size // 10 for size in ordinary}
+    got = slopes(fit.of_loading([first, tiny, tiny], ordinary, straight, small, written, branches))
     assert got == {
         "v8_start_ns": [5_000],
         "isolate_ns": [1_200],
         "compile_ns_per_byte": [3],
         "compile_ns_per_byte.arithmetic": [1],
+        "compile_ns_per_branch": [10 * (3 - 1)],
         "compile_ns_per_byte.5": [8, 5],
         "clone_ns": [1_000],
         "clone_ns_per_byte": [0.5],
@@ -139,9 +145,15 @@ def test_a_coefficient_is_the_mean_over_kinds_of_the_median_round() -> None:
     assert got.value == pytest.approx((101 + 11) / 2)
 
 
-def test_a_coefficient_ranges_over_all_rounds_of_all_kinds() -> None:
-    got = fit.coefficient("host_call_ns", "ns", "", two_kinds((100, 10), (300, 30), (101, 11)))
-    assert (got.low, got.high) == (10, 300)
+def test_a_coefficient_ranges_over_where_further_rounds_of_all_kinds_would_fall() -> None:
+    got = fit.coefficient("host_call_ns", "ns", "", two_kinds((100, 10), (104, 11), (102, 12)))
+    spread = 2.92 * sqrt(1 + 1 / 3)  # Student's t of two degrees of freedom, 90 % two-sided
+    assert (got.low, got.high) == pytest.approx((11 - 1 * spread, 102 + 2 * spread), rel=0.001)
+
+
+def test_a_round_alone_has_no_range() -> None:
+    got = fit.coefficient("host_call_ns", "ns", "", two_kinds((100, 100)))
+    assert (got.low, got.value, got.high) == (100, 100, 100)
 
 
 def test_a_coefficient_keeps_its_points_to_a_tenth() -> None:

@@ -43,14 +43,14 @@ def test_the_report_counts_what_is_within_the_bars() -> None:
 def test_a_slow_machine_is_dear_in_all_that_the_simulator_charges_for_a_request() -> None:
     profile = default_profile()
     usual, slow = CostModel(profile, under_load=True), CostModel(slowed(profile, 1.5, 70e3), under_load=True)
-    for name in ("request_ns", "upstream_ns", "filter_ns", "callback_ns", "host_call_ns", "fuel_ns"):
+    for name in ("request_ns", "upstream_ns", "reentry_ns", "cold_entry_ns", "filter_ns", "callback_ns", "fuel_ns"):
         assert getattr(slow, name) == pytest.approx(1.5 * getattr(usual, name), abs=1)
     assert slow.wake_ns == 70_000
     assert slow.vm_bytes == usual.vm_bytes
 
 
-def test_plain_requests_are_compared_with_as_many_connections_as_the_profile_had() -> None:
-    assert plain_ns(default_profile()) == default_profile()["request_ns"]
+def test_plain_requests_are_compared_with_those_that_the_same_client_made_for_the_profile() -> None:
+    assert plain_ns(default_profile()) == default_profile()["awake_request_ns"]
 
 
 @pytest.mark.envoy

@@ -6,7 +6,7 @@ import wasmtime
 
 from meshsim.wasm import parse_module
 from meshsim.wasm.features import FEATURES
-from meshsim.wasm.instructions import _OPS, _PREFIXED, _locals, _skip_plain, _walk
+from meshsim.wasm.instructions import _OPS, _PREFIXED, SAMPLE_BYTES, _locals, _skip_plain, _walk
 from meshsim.wasm.reader import Reader
 
 HELLO = Path(__file__).resolve().parents[2] / "modules" / "hello"
@@ -31,6 +31,26 @@ def test_webassembly_1_has_no_features() -> None:
         (if (result i32) (local.get 0)
           (then (i32.const 1)) (else (select (i32.const 2) (i32.const 3) (i32.const 4)))))"""
     assert features(wat) == frozenset()
+
+
+BRANCHES = """(memory 1) (func (param i32) (result i32)
+  (block (loop (br_if 1 (local.get 0)) (br 0)))
+  (block (br_table 0 1 0 (local.get 0)))
+  (memory.fill (i32.const 2) (i32.const 3) (i32.const 4))
+  (if (result i32) (local.get 0) (then (i32.const 4)) (else (i32.const 0x0d0d))))"""
+
+
+def test_branches_are_counted_and_numbers_that_look_like_some_are_not() -> None:
+    assert parse_module(bytes(wasmtime.wat2wasm(f"(module {BRANCHES})"))).branches == 7
+    assert parse_module(bytes(wasmtime.wat2wasm("(module (func (drop (i32.const 4))))"))).branches == 0
+    assert parse_module(bytes(wasmtime.wat2wasm("(module)"))).branches == 0
+
+
+def test_branches_of_much_code_are_counted_in_a_part_of_it() -> None:
+    function = f"(func (param i32) {'(block (br_if 0 (local.get 0)))' * 5_000})"
+    module = parse_module(bytes(wasmtime.wat2wasm(f"(module {function * 40})")))
+    assert module.code_bytes > SAMPLE_BYTES
+    assert module.branches == 40 * 10_000
 
 
 def test_a_feature_behind_much_plain_code_is_seen() -> None:

@@ -13,6 +13,7 @@ import meshsim as ms
 from meshsim.abi.events import LogLine
 from meshsim.envoy.loader import load_bootstrap
 from meshsim.export.loading import active_vms
+from meshsim.wasm import parse_module
 from meshsim.widgets._loading_bars import KINDS, bars_of
 from meshsim.widgets._loading_run import load
 from meshsim.widgets._loading_view import view_of
@@ -71,9 +72,10 @@ def test_vms_are_counted_as_envoy_says_while_they_come() -> None:
 def test_the_isolate_and_the_compiling_are_what_the_profile_says() -> None:
     loaded = load(Setup.of(load_bootstrap(FOLDER / "envoy.yaml"), 1))
     isolate, compiling = (next(bar for bar in bars_of(loaded) if bar.kind == kind) for kind in ("isolate", "compile"))
-    size = len(loaded.vms[0].code)
-    assert compiling.end_ns - isolate.start_ns == loaded.costs.base_vm_ns(size, first=True)
-    assert compiling.end_ns - compiling.start_ns == loaded.costs.base_vm_ns(size) - loaded.costs.base_vm_ns(0)
+    facts = parse_module(loaded.vms[0].code)
+    made_ns = loaded.costs.base_vm_ns(facts.size_bytes, first=True, branches=facts.branches)
+    assert compiling.end_ns - isolate.start_ns == made_ns
+    assert compiling.end_ns - compiling.start_ns == loaded.costs.compile_ns(facts.size_bytes, facts.branches)
 
 
 def test_columns_never_go_back_in_time() -> None:

@@ -72,8 +72,7 @@ def _compiling(at: Lesson) -> int:
     """Virtual time of compiling a module of the parameter's size, once; without making the isolate."""
     from meshsim.cost import CostModel
 
-    costs = CostModel()
-    return costs.base_vm_ns(at.module_kb * 1000) - costs.base_vm_ns(0)
+    return CostModel().compile_ns(at.module_kb * 1000)
 
 
 def _stopped_at(at: Lesson) -> int:
