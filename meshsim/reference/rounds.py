@@ -2,9 +2,9 @@
 
 The log's time stamps while VMs are made; how fast code is when it is new; memory by number of workers; CPU time per
 request by filter chain. Other programs on the machine only ever add, so what is measured often counts by its lower end:
-spans by the least of some starts, chains (which take turns in one process, forwards and backwards) by the lowest decile
-of many short turns. With quartiles of longer turns, differences between chains varied by half from round to round; so,
-by a tenth or two.
+spans by the least of some starts, chains by the lowest decile of many short turns. With quartiles of longer turns,
+differences between chains varied by half from round to round; so, by a tenth or two. Chains take turns in one process,
+forwards and backwards, and none comes twice in a row: its second turn would find its own caches.
 """
 
 from __future__ import annotations
