@@ -44,7 +44,7 @@ def tasks_by_engine(profile: Profile | None = None, *, theme: ThemeName = "light
     panel.set_yticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
     panel.set_ylim(len(tasks) - 0.4, -0.6)
     panel.set_xlim(left=min(0.0, panel.get_xlim()[0]))
-    panel.set_xlabel("us of CPU time over the request without the filter; bars: least to greatest round")
+    panel.set_xlabel("us of CPU time over the request without the filter; bars: nine of ten rounds")
     legend(panel, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Picture(figure, f"CPU time that filters add to a request, in microseconds. {'; '.join(words)}.")
 

@@ -71,7 +71,7 @@ function render({ model, el }) {
       h("table", {}, h("caption", { class: "spoken", text: `${title} by part` }), h("tbody", {}, bar.parts.map((p) => h("tr", {},
         h("td", { class: "key" }, h("span", { class: `dot ${p.colour}`, "aria-hidden": "true", text: p.letter })),
         h("th", { scope: "row", text: p.name }), h("td", { class: "value" }, num(p.value)),
-        h("td", { class: "soft range", title: "from the least round of measuring to the greatest", text: p.range }))))),
+        h("td", { class: "soft range", title: "where nine of ten rounds of measuring fall", text: p.range }))))),
       more ? h("p", { class: "more", text: more }) : null,
       bar.lacking ? h("p", { class: "soft small", text: bar.lacking }) : null].filter(Boolean));
   }
@@ -81,7 +81,7 @@ function render({ model, el }) {
     const used = new Set(s.tasks.flatMap((task) => task.bars.map((bar) => bar.engine)));
     sides.replaceChildren(...[
       h("h4", { text: "The same task: native, Lua, Wasm" }),
-      s.tasks.length ? h("p", { class: "soft small", text: "CPU time that it adds to a request, each task on a scale of its own; the line goes from the least round of measuring to the greatest" }) : null,
+      s.tasks.length ? h("p", { class: "soft small", text: "CPU time that it adds to a request, each task on a scale of its own; nine of ten rounds of measuring fall into the line" }) : null,
       ...s.tasks.map((task) => h("div", { class: "task" }, h("span", { class: "taskname", text: task.name }),
         h("div", { class: "bars" }, task.bars.map((bar) => h("div", { class: "side", title: bar.how },
           h("span", { class: "engine", text: ENGINE_NAMES[bar.engine] }),
