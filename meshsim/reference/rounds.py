@@ -129,7 +129,7 @@ def cpu_per_request(bench: Bench, probes: Mapping[str, Probe], passes: int, tick
             closing.callback(load.close)
             load.run(WARM_UP_S)
         for turn in range(passes):
-            for name in _order(list(loads), turn):
+            for name in in_turn(list(loads), turn):
                 before = envoy.times()
                 answered = loads[name].run(SLOT_S)
                 times[name].append((envoy.times().ran - before.ran) / answered)
@@ -139,10 +139,10 @@ def cpu_per_request(bench: Bench, probes: Mapping[str, Probe], passes: int, tick
     return Loads(cpu, waited / (ran + waited))
 
 
-def _order(names: Sequence[str], turn: int) -> list[str]:
+def in_turn(names: Sequence[str], turn: int) -> list[str]:
     """Forwards and backwards in turn, each time from another: none comes twice in a row, and finds its own caches.
 
-    >>> [_order("abcd", turn) for turn in range(3)]
+    >>> [in_turn("abcd", turn) for turn in range(3)]
     [['a', 'b', 'c', 'd'], ['a', 'd', 'c', 'b'], ['c', 'd', 'a', 'b']]
     """
     start = turn % len(names)

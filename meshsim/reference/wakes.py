@@ -20,7 +20,7 @@ from meshsim.reference.bench import PLAIN, Bench, Running, Turns
 from meshsim.reference.fit import USUAL, Round, slope
 from meshsim.reference.priority import foremost
 from meshsim.reference.probes import FEW, MANY
-from meshsim.reference.rounds import WARM_UP_S, Tick
+from meshsim.reference.rounds import WARM_UP_S, Tick, in_turn
 from meshsim.reference.specimens import CALLBACKS, guest
 from meshsim.reference.traffic import FAR, Traffic
 
@@ -76,7 +76,7 @@ def measure(bench: Bench, prices: Mapping[str, float], tick: Tick) -> Round:
         loads = {name: _Loads(envoy, traffic, name) for name in envoy.ports}
         turns: dict[str, list[Chain]] = {name: [] for name in loads}
         for turn in range(PASSES):
-            for name in list(loads)[:: -1 if turn % 2 else 1]:
+            for name in in_turn(list(loads), turn):
                 turns[name].append(loads[name].turn())
             tick()
     seen = {name: _least(each) for name, each in turns.items()}
