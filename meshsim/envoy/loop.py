@@ -50,6 +50,7 @@ class Loop(Thread):
     # ``super()`` knows no class that was made anew for its slots: the methods of Thread are called by their names.
 
     def enter(self, is_new: bool = False) -> None:
+        """The running task goes into a guest; what it costs besides is charged the first time."""
         if not self._entered:
             self._entered = True
             self.spent_ns += (0 if is_new else self.reentry_ns) + (self.cold_entry_ns if self._woken_ns else 0)

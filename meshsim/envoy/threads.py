@@ -125,7 +125,7 @@ class Thread:
         self.spent_ns += cost_ns
 
     def enter(self, is_new: bool = False) -> None:
-        """The running task goes into a guest, for a new request or for something else; see :class:`Loop`."""
+        """The running task goes into a guest, for a new request or for something else: free, but see ``Loop``."""
 
     def rewind(self, time_ns: int) -> None:
         """Set the clock of the running task, for who does again what was done before."""
