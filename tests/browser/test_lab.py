@@ -40,7 +40,9 @@ def test_it_follows_the_theme_and_the_kernel(row: Row, page: Page, show: Callabl
     notebook.run(0)
     widget = page.get_by_test_id(row.test_id)
     grounds = []
+    splash = page.locator("#jupyterlab-splash")  # JupyterLab fails when a second one ends while the first fades
     for theme, light in (("JupyterLab Light", "true"), ("JupyterLab Dark", "false")):
+        expect(splash).to_have_count(0)
         notebook.command("apputils:change-theme", theme=theme)
         expect(page.locator("body")).to_have_attribute("data-jp-theme-light", light)
         grounds.append(widget.evaluate("element => getComputedStyle(element).backgroundColor"))

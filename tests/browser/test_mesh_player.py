@@ -61,15 +61,17 @@ def test_it_fits_a_narrow_page(alone: Callable[..., Page]) -> None:
 
 
 def test_keys_go_from_hop_to_hop_and_show_the_whole_call(alone: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
     page = alone(player("slow-callout", ms.Level.REQUESTS))
     page.get_by_role("listbox").focus()
     page.keyboard.press("ArrowDown")
     region = page.get_by_role("region", name="The step")
-    assert "shop-0 → auth-0" in region.inner_text()
-    assert "auth-0" in region.get_by_role("row", name="pod").inner_text()
+    expect(region).to_contain_text("shop-0 → auth-0")
+    expect(region.get_by_role("row", name="pod")).to_contain_text("auth-0")
     assert page.evaluate("window.saved.at(-1).step") == 1
-    assert "level=ms.Level.ABI" in page.get_by_test_id("note").inner_text()
-    assert page.get_by_role("button", name="real Envoy").count() == 0
+    expect(page.get_by_test_id("note")).to_contain_text("level=ms.Level.ABI")
+    expect(page.get_by_role("button", name="real Envoy")).to_have_count(0)
 
 
 def test_another_request_is_asked_for_by_its_number(alone: Callable[..., Page]) -> None:
