@@ -98,9 +98,18 @@ class _Told:
         if not self._callouts.is_open(self._token):
             return
         self._callouts.statuses[self._root.id], self._callouts.message = status, message
+        self._root.wasm.after_call(self._end)  # before what the module asks for in the callback
         self._root.grpc_close(self._token, status)
         self._callouts.message = b""
-        self._callouts.forget(self._token)
+        self._end()
+
+    def _end(self) -> None:
+        if not self._outlasts_its_end():
+            self._callouts.forget(self._token)
+
+    def _outlasts_its_end(self) -> bool:
+        """Whether the token goes on meaning this call when it has ended."""
+        return False
 
     def message(self, message: bytes) -> None:
         """Tell of a message."""
@@ -146,7 +155,11 @@ _INTERNAL = 13
 
 
 class StreamEvents(_Told):
-    """The course of a stream."""
+    """The course of a stream; until the module too has closed it, its token is one."""
+
+    def _outlasts_its_end(self) -> bool:
+        stream = self._callouts.grpc(self._token)
+        return stream is not None and not stream.half_closed
 
     def initial_metadata(self, metadata: HeaderMap) -> None:
         """Tell of the first metadata, at once."""

@@ -10,7 +10,7 @@ from meshsim.abi.signatures import HostFunction, offered
 from meshsim.wasm import FuncType, Import
 
 #: Kinds of imports that no host function stands for: the VM makes them.
-_MADE_BY_VM = frozenset({"memory", "table"})
+_MADE_BY_VM = ("memory", "table")
 
 _TYPE_WORDS = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "v": "v128", "r": "funcref", "x": "externref"}
 
@@ -28,6 +28,9 @@ def refusal(imports: Sequence[Import], version: AbiVersion, dialect: Dialect) ->
             return f"Failed to load Wasm module due to a missing import: {wanted.module}.{wanted.name}"
         if function.type != wanted.type:
             return _mismatch(function, wanted.type)
+    kinds = [wanted.kind for wanted in imports]
+    if any(kinds.count(kind) > 1 for kind in _MADE_BY_VM):  # Envoy keeps one of each, and forgets the first
+        return "Failed to create new Wasm instance"
     return None
 
 

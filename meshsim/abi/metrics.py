@@ -56,7 +56,22 @@ class MetricValues:
     def stats(self) -> dict[str, int]:
         """Counters and gauges under their names in Envoy's ``/stats``."""
         self.settle()
-        return {f"wasmcustom.{name}": value for (_, name), value in self.values.items()}
+        return {_shown(name): value for (_, name), value in self.values.items()}
+
+
+def _shown(name: str) -> str:
+    r"""Give a metric's name as ``/stats`` has it: when it is not all UTF-8, each of its bytes stands for itself.
+
+    Examples
+    --------
+    >>> _shown("hits"), _shown(""), _shown(b"\xc3\xa9\xff".decode("utf-8", "surrogateescape"))
+    ('wasmcustom.hits', 'wasmcustom', 'wasmcustom.Ã©ÿ')
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        name = name.encode("utf-8", "surrogateescape").decode("latin-1")
+    return f"wasmcustom.{name}" if name else "wasmcustom"
 
 
 @dataclass(slots=True)
@@ -80,11 +95,14 @@ class MetricTable:
     def define(self, kind: MetricType, name: str) -> int:
         """Give a new id for a metric, also for a name that has one: both ids then move the same value.
 
+        Dots at a name's end do not belong to it.
+
         Raises
         ------
         AllowanceExceeded
             The module defines metrics without end.
         """
+        name = name.rstrip(".")
         self._name_bytes += len(name) + METRIC_BYTES
         if self._name_bytes > MAX_NAME_BYTES:
             raise AllowanceExceeded.of("the metrics of one VM", MAX_NAME_BYTES)

@@ -119,6 +119,10 @@ class GrpcHandle(Protocol):
     def over(self) -> bool:
         """Whether it has ended, also while it was begun."""
 
+    @property
+    def half_closed(self) -> bool:
+        """Whether the module has said that it sends no more."""
+
     def send(self, message: bytes, end: bool) -> None:
         """Send a message; ``end`` says that no other follows."""
 

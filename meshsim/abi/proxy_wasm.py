@@ -141,9 +141,8 @@ class ProxyWasm:
             self._refuse(state, said)
         self.allocator = found.allocator
         self._callbacks = dict.fromkeys(name for name in found.callbacks if self.may(name))
-        for start in found.start:
-            if self.fail_state is not FailState.RUNTIME_ERROR:
-                self._run_first(start)
+        for start in found.start:  # a main function runs even when `_initialize` has trapped
+            self._run_first(start)
         return not self.failed
 
     def _run_first(self, start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,6 +12,8 @@ from meshsim.abi.constants import Status
 @dataclass(slots=True)
 class BodyBuffer:
     """A body, or the piece of it that is under way; filters change it in place.
+
+    ``changed`` is called after a filter's change, by whoever keeps the body and must not let it grow over a limit.
 
     Examples
     --------
@@ -23,6 +26,7 @@ class BodyBuffer:
 
     constant: ClassVar[bool] = False
     data: bytearray = field(default_factory=bytearray)
+    changed: Callable[[], None] | None = None
 
     def size(self) -> int:
         """Bytes in the buffer."""
@@ -43,6 +47,8 @@ class BodyBuffer:
             self.data += data
         else:
             return Status.BAD_ARGUMENT
+        if self.changed is not None:
+            self.changed()
         return Status.OK
 
     def take(self, other: BodyBuffer) -> None:

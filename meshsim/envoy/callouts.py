@@ -109,8 +109,9 @@ class HttpCallout:
         self._cluster.count_failure(failure)
         edit = _tell_overload if failure.overload else None
         reply = LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag)
-        self._answer_headers, body = reply.compose(grpc=is_grpc(self._headers))
-        self._body = bytearray(body if self._headers.get(b":method") != b"HEAD" else b"")
+        head = self._headers.get(b":method") == b"HEAD"
+        self._answer_headers, body = reply.compose(grpc=is_grpc(self._headers), head=head)
+        self._body = bytearray(b"" if head else body)
         self._finish(None)
 
     def _finish(self, trailers: HeaderMap | None) -> None:

@@ -173,6 +173,11 @@ class Chain:
         self.slots.append(slot)
         return slot
 
+    @property
+    def is_through(self) -> bool:
+        """Whether the end of the message has come to the last filter."""
+        return self.slots[-1].saw_end
+
     # -- pieces from the codec ---
 
     def receive_headers(self, headers: HeaderMap, end: bool) -> None:
@@ -214,8 +219,8 @@ class Chain:
     def keep(self, data: BodyBuffer, *, streaming: bool) -> None:
         """Put data into the direction's buffer; over the limit, the stream ends (or is slowed down)."""
         self.streaming = streaming
-        if self._take(data).size() > self.limit_bytes and not streaming:
-            self.sink.too_large()
+        self._take(data)
+        self._check_limit()
 
     def add_trailers(self) -> HeaderMap | None:
         """Make trailers during the last piece of data; None at any other moment."""
@@ -223,12 +228,19 @@ class Chain:
             self.message_trailers = HeaderMap()
         return self.message_trailers
 
-    def _take(self, data: BodyBuffer) -> BodyBuffer:
+    def _take(self, data: BodyBuffer) -> None:
         """Move data into the buffer; what is already in it stays, so a filter's changes in place are kept."""
+        self._kept().take(data)
+
+    def _kept(self) -> BodyBuffer:
         if self.buffered is None:
-            self.buffered = BodyBuffer()
-        self.buffered.take(data)
+            self.buffered = BodyBuffer(changed=self._check_limit)
         return self.buffered
+
+    def _check_limit(self) -> None:
+        """End the stream when too much is kept, be it by a filter's change: Envoy does so inside the host call."""
+        if not self.streaming and self.buffered is not None and self.buffered.size() > self.limit_bytes:
+            self.sink.too_large()
 
     # -- the runs ---
 
@@ -293,7 +305,7 @@ class Chain:
             case Then.KEEP:
                 self.keep(data, streaming=step.streaming)
             case Then.DROP if self.ended and self.buffered is None and self.message_trailers is None:
-                self.buffered = BodyBuffer()
+                self._kept()
         return False
 
     def _trailers_from(self, start: int) -> None:

@@ -19,6 +19,8 @@ PATIENCE_MS = 10_000
 CLIENT_TURN_NS = 30_000
 _MS = 1_000_000
 _WITHOUT_BODY = (101, 204, 304)
+#: A client reads three digits.
+_LEAST_STATUS, _GREATEST_STATUS = 100, 999
 
 
 def parts_of(request: Request) -> list[tuple[int, list[Part]]]:
@@ -113,10 +115,12 @@ class Exchange:
 
     def _take(self, part: Part) -> None:
         match part:
-            case Head() if not part.status:
+            case Head() if not _LEAST_STATUS <= part.status <= _GREATEST_STATUS:
                 self._finish(MALFORMED)
             case Head() if part.status >= 200 or part.status == 101:
                 self._begin(part)
+            case Data() | End() if not self._status:
+                pass  # of an interim answer, which has none: a client takes it for the beginning of the next head
             case Data():
                 self._body += part.data if self._left is None else part.data[: self._left]
                 if self._left is not None:

@@ -78,6 +78,8 @@ class Cluster:
     renewed: bool = False
     #: Requests that are under way to each host, from all workers; None where nobody wants to know.
     active: defaultdict[Address, int] | None = None
+    #: Numbers a connection.
+    new_connection_id: Callable[[], int] | None = None
     _pools: dict[Address, Pool] = field(default_factory=dict)
     _open: list[Socket] = field(default_factory=list)
 
@@ -157,9 +159,15 @@ class Cluster:
                 (lambda: setup(address)) if setup else None,
                 self.breakers,
                 address,
-                lambda: self.find(address) is not None,
+                lambda: self.dial(address),
             )
         return pool
+
+    def dial(self, address: Address) -> bool:
+        """Begin a connection to a host, which gets its number now; say whether somebody listens there."""
+        if self.new_connection_id is not None:
+            self.new_connection_id()
+        return self.find(address) is not None
 
     def connect(self, address: Address, *, http2: bool = False) -> Socket | None:
         """Make a connection to a host; None when it is refused.

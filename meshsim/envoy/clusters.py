@@ -83,6 +83,7 @@ class Clusters:
             outliers=outliers,
             active=self._active.get(config.name),
             answer_ns=self._process.costs.upstream_ns,
+            new_connection_id=self._process.connection_ids.__next__,
         )
         if outliers is not None:
             outliers.users.append(cluster)

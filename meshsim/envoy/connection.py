@@ -174,13 +174,13 @@ class ServerConnection:
         self._requests += 1
         if not self._socket.http2:
             self._close_wanted = ends_connection(head) or self._requests == self._limits.requests
+        info = self._info()
         answer = self._codec_answer(head)
         if answer is not None:
             headers = HeaderMap(kind=Kind.REQUEST)  # what cannot be read is nothing
         else:
-            self._tell_to_go_on(headers)
+            self._tell_to_go_on(headers, info)
             answer = self._early_answer(headers)
-        info = self._info()
         info.protocol = "HTTP/1.0" if self._http10 else head.protocol.decode()
         if answer is None:
             self._welcome(headers, info)
@@ -209,18 +209,19 @@ class ServerConnection:
             self._close_wanted = True
         return answer
 
-    def _tell_to_go_on(self, headers: HeaderMap) -> None:
+    def _tell_to_go_on(self, headers: HeaderMap, info: StreamInfo) -> None:
         """Tell a client that waits for it to go on, unless this is left to the upstream."""
         if expects_go_on(headers) and not self._config.proxy_100_continue:
             headers.remove(b"expect")
-            self._send_informational(100)
+            self._send_informational(100, info)
 
     def pass_informational(self, status: int) -> None:
         """Pass on a word of the upstream's, where it is the upstream that gives it."""
-        if self._config.proxy_100_continue:
-            self._send_informational(status)
+        if self._config.proxy_100_continue and self._stream is not None:
+            self._send_informational(status, self._stream.info)
 
-    def _send_informational(self, status: int) -> None:
+    def _send_informational(self, status: int, info: StreamInfo) -> None:
+        info.code = status
         self._socket.write(Head((), status=status))
         self._host.stats.add("downstream_rq_completed")
         self._host.stats.add_status("downstream_rq", status)

@@ -15,11 +15,12 @@ from meshsim.envoy.address import Address
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.headers import HeaderMap, Kind, as_number
-from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN, LocalReply
+from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN, LocalReply, read_grpc_status
 from meshsim.envoy.upstream import Upstream, UpstreamFailure
 
 _FRAME = struct.Struct(">BI")
 _INTERNAL = 13
+_MASK_32 = (1 << 32) - 1
 _HTTP_OK = 200
 _MAX_TIMEOUT_DIGITS = 99_999_999
 
@@ -65,6 +66,11 @@ class GrpcCall:
         self._half_closed_ns = -1
         self.over = False
 
+    @property
+    def half_closed(self) -> bool:
+        """Whether the module sends no more."""
+        return self._half_closed_ns >= 0
+
     # -- the module's side ---
 
     def begin(self, message: bytes | None) -> None:
@@ -77,7 +83,7 @@ class GrpcCall:
 
     def send(self, message: bytes, end: bool) -> None:
         """Send a message; nothing is sent on a stream that is half closed."""
-        if self._upstream is None or self._half_closed_ns >= 0:
+        if self._upstream is None or self.over or self.half_closed:
             return
         if end:
             self._half_closed_ns = self._now_ns()
@@ -85,7 +91,7 @@ class GrpcCall:
 
     def close(self) -> None:
         """Send no more."""
-        if self._upstream is not None and self._half_closed_ns < 0:
+        if self._upstream is not None and not self.over and not self.half_closed:
             self._half_closed_ns = self._now_ns()
             self._upstream.send_data(b"", True)
 
@@ -160,9 +166,9 @@ class GrpcCall:
     def _finish(self, metadata: HeaderMap, details: str) -> None:
         self.over = True
         self._events.trailing_metadata(metadata)
-        status = as_number(metadata.get(b"grpc-status"))
-        message = metadata.get(b"grpc-message") or b""
-        self._close(GRPC_UNKNOWN if status is None else status, message, details)
+        status = read_grpc_status(metadata.get(b"grpc-status"))
+        status = GRPC_UNKNOWN if status is None else status & _MASK_32  # modules see -1 without a sign
+        self._close(status, metadata.get(b"grpc-message") or b"", details)
 
     def _break(self, status: int, details: str) -> None:
         self.over = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshsim.abi.constants import CloseType
@@ -15,11 +15,11 @@ from meshsim.envoy.filters.network_wasm import FailedNetworkFilter, WasmNetworkF
 from meshsim.envoy.filters.tcp_proxy import TcpProxy
 from meshsim.envoy.manager import Manager
 from meshsim.envoy.plugin_use import PluginUse
-from meshsim.envoy.stream_info import StreamInfo
+from meshsim.envoy.stream_info import StackedState, StreamInfo
 from meshsim.envoy.tcp import Connection, NetworkFilter
 from meshsim.envoy.thread_host import ThreadHost
 from meshsim.envoy.threads import Thread
-from meshsim.envoy.wire import Socket
+from meshsim.envoy.wire import HANDSHAKE_NS, Socket
 
 if TYPE_CHECKING:
     from meshsim.envoy.config.tcp import TcpProxy as TcpProxyConfig
@@ -62,7 +62,7 @@ class Listener:
             case [Manager() as manager] if not self.loggers:
                 host.connections.add(manager.serve(host, far, info).on_close, lambda: near.closed and far.closed)
             case _:
-                self._open(host, far, info, client.now_ns + far.latency_ns)
+                self._open(host, far, info, client.now_ns + HANDSHAKE_NS)
         return near
 
     def _info(self, host: ThreadHost, socket: Socket) -> Callable[[], StreamInfo]:
@@ -86,8 +86,11 @@ class Listener:
         facts = info()
         facts.protocol = ""
 
+        def stream_info() -> StreamInfo:
+            return replace(info(), filter_state=StackedState({}, facts.filter_state))
+
         def begin() -> None:
-            filters = [network_filter for use in self.chain for network_filter in self._filter(use, host, info)]
+            filters = [network_filter for use in self.chain for network_filter in self._filter(use, host, stream_info)]
             connection = Connection(host.thread, socket, facts, filters, lambda: self._log(connection, host))
             host.connections.add(lambda: connection.close(CloseType.LOCAL), lambda: connection.is_closed)
             connection.open()
@@ -105,7 +108,7 @@ class Listener:
                 plugin = use.plugin_for_stream(host)
                 if plugin is not None:
                     return [WasmNetworkFilter(plugin)]
-                return [] if use.spec.fails_open else [FailedNetworkFilter()]
+                return [] if use.does_without(host) else [FailedNetworkFilter()]
 
     def _log(self, connection: Connection, host: ThreadHost) -> None:
         proxies = [use for use in self.chain if isinstance(use, Proxy)]

@@ -14,6 +14,22 @@ from meshsim.envoy.headers import HeaderMap, Kind, as_number
 GRPC_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 GRPC_UNKNOWN = 2
 _GRPC_TYPE = b"application/grpc"
+_LAST_STATUS = 16
+
+
+def read_grpc_status(text: bytes | None) -> int | None:
+    """Read a ``grpc-status``: None when there is none, -1 when it is none that gRPC has.
+
+    Examples
+    --------
+    >>> read_grpc_status(b"7"), read_grpc_status(b""), read_grpc_status(b"2,0"), read_grpc_status(b"17")
+    (7, None, -1, -1)
+    """
+    if not text:
+        return None
+    number = as_number(text.strip().removeprefix(b"+"))
+    return -1 if number is None or number > _LAST_STATUS else number
+
 
 #: Changes a reply's headers, and gives its body and the body's type.
 Form = Callable[[HeaderMap, bytes], tuple[bytes, bytes]]
@@ -34,8 +50,10 @@ class LocalReply:
     edit: Callable[[HeaderMap], None] | None = None
     flag: str = ""
 
-    def compose(self, *, grpc: bool, form: Form | None = None) -> tuple[HeaderMap, bytes]:
+    def compose(self, *, grpc: bool, head: bool = False, form: Form | None = None) -> tuple[HeaderMap, bytes]:
         """Headers and body, before any filter sees them; ``form`` may change both.
+
+        The answer to a HEAD request (``head``) has no message of gRPC.
 
         Examples
         --------
@@ -50,7 +68,7 @@ class LocalReply:
         if form:
             body, body_type = form(headers, body)
         if grpc:
-            self._make_grpc(headers, body)
+            self._make_grpc(headers, b"" if head else body)
             return headers, b""
         if body:
             headers.put(b"content-length", b"%d" % len(body))
@@ -66,11 +84,11 @@ class LocalReply:
         http_status = as_number(headers.get(b":status")) or 0
         headers.put(b":status", b"200")
         headers.put(b"content-type", _GRPC_TYPE)
-        if b"grpc-status" not in headers:
+        if not headers.get(b"grpc-status"):
             status = self.grpc_status
             if status is None:
                 status = GRPC_OF_HTTP.get(http_status, GRPC_UNKNOWN)
-            headers.add(b"grpc-status", b"%d" % status)
+            headers.put(b"grpc-status", b"%d" % status)
         if body:
             headers.put(b"grpc-message", percent_encode(body))
         headers.remove(b"content-length")

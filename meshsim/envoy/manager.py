@@ -129,7 +129,7 @@ class Manager:
         plugin = use.plugin_for_stream(host)
         if plugin is not None:
             return WasmFilter(plugin)
-        return None if use.spec.fails_open else FailedFilter()
+        return None if use.does_without(host) else FailedFilter()
 
     def _router(self, config: RouterConfig, host: ThreadHost) -> Router:
         return Router(

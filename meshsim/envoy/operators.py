@@ -5,12 +5,15 @@ All was read off Envoy 1.40, operator by operator, in headers of requests, of re
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from time import gmtime, strftime
 from typing import Any
 from urllib.parse import unquote
 
+from meshsim.abi.foreign.declared import StateObject
 from meshsim.envoy.address import address_text
 from meshsim.envoy.config.core import Metadata
 from meshsim.envoy.headers import HeaderMap
@@ -18,8 +21,11 @@ from meshsim.envoy.response_flags import FLAGS
 from meshsim.envoy.routing import query_parameters
 from meshsim.envoy.stream import Stream
 from meshsim.envoy.stream_info import StreamInfo
+from meshsim.errors import NotModelled
 
 _LOSSLESS = "surrogateescape"
+#: What values of modules are in protobuf.
+_BYTES_VALUE = "type.googleapis.com/google.protobuf.BytesValue"
 
 Value = Any
 """What an operator gives: a text, a number, a JSON value; None for nothing."""
@@ -161,10 +167,6 @@ def _host_name(stream: Stream, address: tuple[str, int] | None) -> Value:
     return (cluster.host_names().get(address) if cluster else None) or address_text(*address)
 
 
-def _attempted(stream: Stream, show: Callable[[tuple[str, int]], Value]) -> Value:
-    return ",".join(str(show(address)) for address in stream.info.upstreams_tried) or None
-
-
 def _without_port(text: Value) -> Value:
     return text.rpartition(":")[0] or text if isinstance(text, str) else text
 
@@ -202,6 +204,24 @@ def _metadata(stream: Stream, argument: str) -> Value:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+# --- filter state ---
+
+
+def _filter_state(stream: Stream, argument: str) -> Value:
+    """``NAME``, ``NAME:PLAIN``, ``NAME:TYPED``: an object as its text, or as JSON of its protobuf form."""
+    name, _, form = argument.partition(":")
+    value = stream.info.filter_state.get(name.encode("utf-8", _LOSSLESS))
+    if value is None:
+        return None
+    if form == "PLAIN":
+        return _text(value)
+    if form not in ("", "TYPED") or not isinstance(value, StateObject) or value.declaration.schema:
+        raise NotModelled(f"another form of a filter state object: %FILTER_STATE({argument})%")
+    if not name.startswith("wasm."):
+        return json.dumps(_text(value), ensure_ascii=False)
+    return f'{{"@type":"{_BYTES_VALUE}","value":"{b64encode(value).decode()}"}}'
 
 
 # --- the table ---
@@ -242,7 +262,7 @@ OPERATORS: Mapping[str, Getter] = {
     "BYTES_RECEIVED": lambda s, a: s.info.bytes_received,
     "BYTES_SENT": lambda s, a: s.info.bytes_sent,
     **dict.fromkeys(("BYTES_RETRANSMITTED", "PACKETS_RETRANSMITTED", "DOWNSTREAM_CX_RTT"), lambda s, a: 0),
-    "UPSTREAM_TRANSPORT_FAILURE_REASON": lambda s, a: s.info.transport_failure.replace(" ", "_") or None,
+    "UPSTREAM_TRANSPORT_FAILURE_REASON": lambda s, a: (s.info.transport_failure or "").replace(" ", "_") or None,
     "ROUTE_NAME": lambda s, a: (s.route.route.name if s.route else "") or None,
     "LISTENER_NAME": lambda s, a: s.info.listener.name or None,
     "FILTER_CHAIN_NAME": lambda s, a: s.info.filter_chain or None,
@@ -250,6 +270,7 @@ OPERATORS: Mapping[str, Getter] = {
     "STREAM_ID": lambda s, a: header(s.request_headers, "x-request-id"),
     "ACCESS_LOG_TYPE": lambda s, a: "NotSet",
     "METADATA": _metadata,
+    "FILTER_STATE": _filter_state,
     "DYNAMIC_METADATA": lambda s, a: _metadata(s, f"DYNAMIC:{a}"),
     "CLUSTER_METADATA": lambda s, a: _metadata(s, f"CLUSTER:{a}"),
     "UPSTREAM_METADATA": lambda s, a: _metadata(s, f"UPSTREAM_HOST:{a}"),
@@ -275,16 +296,15 @@ OPERATORS: Mapping[str, Getter] = {
     "UPSTREAM_LOCAL_PORT": lambda s, a: _part(_near_end(s), 1),
     "UPSTREAM_HOST_NAME": lambda s, a: _host_name(s, s.info.upstream),
     "UPSTREAM_HOST_NAME_WITHOUT_PORT": lambda s, a: _without_port(_host_name(s, s.info.upstream)),
-    "UPSTREAM_HOSTS_ATTEMPTED": lambda s, a: _attempted(s, _endpoint),
-    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": lambda s, a: _attempted(s, lambda address: address[0]),
-    "UPSTREAM_HOST_NAMES_ATTEMPTED": lambda s, a: _attempted(s, lambda address: _host_name(s, address)),
-    "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": lambda s, a: _attempted(
-        s, lambda address: _without_port(_host_name(s, address))
-    ),
+    # Every try forgets those before it: the host that was connected to last is all that was attempted.
+    "UPSTREAM_HOSTS_ATTEMPTED": lambda s, a: _endpoint(_connected(s)),
+    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": lambda s, a: _part(_connected(s), 0),
+    "UPSTREAM_HOST_NAMES_ATTEMPTED": lambda s, a: _host_name(s, _connected(s)),
+    "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": lambda s, a: _without_port(_host_name(s, _connected(s))),
     "UPSTREAM_PROTOCOL": lambda s, a: s.info.upstream_protocol or None,
     "UPSTREAM_REQUEST_ATTEMPT_COUNT": lambda s, a: s.info.attempts,
     "UPSTREAM_DETECTED_CLOSE_TYPE": lambda s, a: "Normal" if s.info.upstream else None,
-    "UPSTREAM_CONNECTION_POOL_READY_DURATION": lambda s, a: 0 if _connected(s) else None,
+    "UPSTREAM_CONNECTION_POOL_READY_DURATION": lambda s, a: 0 if s.info.pool_answered else None,
     # the downstream
     "DOWNSTREAM_REMOTE_ADDRESS": lambda s, a: _endpoint(s.info.source),
     "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": lambda s, a: s.info.source[0],

@@ -36,14 +36,16 @@ class PluginSpec:
         vm_id = vm.vm_id if vm else ""
         vm_configuration = vm.configuration_bytes if vm else b""
         runtime = vm.runtime if vm else ""
-        restrictions = config.model_dump_json(include={"capability_restriction_config"})
+        restrictions = json.dumps(sorted(config.allowed_capabilities))
         variables = json.dumps(sorted(environment.items()))
+        rest = json.dumps(config.model_dump(mode="json", exclude={"vm_config", "configuration"}), sort_keys=True)
+        typed = (config.configuration.message, config.configuration.content) if config.configuration else ()
         vm_key = _digest(vm_id, vm_configuration, _digest_of_code(code), variables, runtime, restrictions)
         plugin = Plugin(
             config.name,
             config.root_id,
             vm_id,
-            key=_digest(vm_key, config.model_dump_json(exclude={"vm_config"})),
+            key=_digest(vm_key, rest, *typed),
             configuration=config.configuration_bytes,
             fail_open=config.fail_open,
             allow_stop_iteration=bool(config.allow_on_headers_stop_iteration),
@@ -53,8 +55,7 @@ class PluginSpec:
     @property
     def capabilities(self) -> frozenset[str] | None:
         """Names of what the module may have; None when all is allowed."""
-        config = self.config.capability_restriction_config
-        return frozenset(config.allowed_capabilities) if config and config.allowed_capabilities else None
+        return frozenset(self.config.allowed_capabilities) or None
 
     @property
     def fails_open(self) -> bool:

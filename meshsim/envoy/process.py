@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from random import Random
 from typing import Protocol
 
@@ -74,6 +75,8 @@ class Process:
         self.failures: list[Failure] = []
         self.crashes: list[Crash] = []
         self.stats = Stats()
+        #: Numbers of connections, downstream and upstream ones alike.
+        self.connection_ids = count(1)
         self.shared_data = SharedData()
         self.shared_queues = SharedQueues()
         self.metric_values = MetricValues()
@@ -109,7 +112,7 @@ class Process:
         """Count a VM that begins."""
         self.active_vms += 1
         self.stats.scope(f"wasm.{runtime}").add("created")
-        self._count_vms(runtime, 1)
+        self._count_vms(runtime)
         where.report(LogLevel.DEBUG, f"{kind} Wasm created {self.active_vms} now active")
 
     def vm_gone(self, where: Reports, runtime: str) -> None:
@@ -118,7 +121,7 @@ class Process:
         With the last one, the counter of those that were created is gone too, unless a plugin stays that has none.
         """
         self.active_vms -= 1
-        self._count_vms(runtime, -1)
+        self._count_vms(runtime)
         if not self.active_vms and not self.plugins.staying:
             self.stats.set(f"wasm.{runtime}.created", 0)
         where.report(LogLevel.DEBUG, f"~Wasm {self.active_vms} remaining active")
@@ -130,8 +133,9 @@ class Process:
             self.shared_data.forget(name)
             self.shared_queues.forget(name)
 
-    def _count_vms(self, runtime: str, change: int) -> None:
-        self.stats.scope(f"wasm.{runtime}").add("active", change)
+    def _count_vms(self, runtime: str) -> None:
+        """Set the gauges; a runtime's own shows, in Envoy, the VMs of all."""
+        self.stats.set(f"wasm.{runtime}.active", self.active_vms)
         self.stats.set("wasm.wasm_vm_count", self.active_vms)
 
     def all_stats(self) -> dict[str, int]:

@@ -47,11 +47,15 @@ def _new_host(action: RouteAction, headers: HeaderMap) -> bytes:
 
 
 def set_host(headers: HeaderMap, new: bytes, *, forwarded: bool, keep_original: bool) -> None:
-    """Change the host; the old one stays in Envoy's own header, or in ``x-forwarded-host``, when that is wanted."""
-    old = headers.get(b":authority") or b""
-    if keep_original:
+    """Change the host; the old one stays in Envoy's own header, or in ``x-forwarded-host``, when that is wanted.
+
+    A request without a host leaves nothing, and the host that was forwarded last is not named again.
+    """
+    old = headers.get(b":authority")
+    if old and keep_original:
         headers.put(b"x-envoy-original-host", old)
-    if forwarded:
+    hops = [hop for hop in (headers.get(b"x-forwarded-host") or b"").split(b",") if hop]
+    if old and forwarded and hops[-1:] != [old]:
         headers.add(b"x-forwarded-host", old)
     headers.put(b":authority", new)
 

@@ -85,7 +85,6 @@ class Server:
         self._surroundings: dict[ThreadHost, Surroundings] = {}
         self.hops = HopLog(self.recorder)
         self.request_ids = RequestIds(process.random("request-id"))
-        self._connections = 0
         #: Whether it takes connections.
         self.is_listening = False
         self._next_worker = 0
@@ -179,8 +178,7 @@ class Server:
 
     def next_connection_id(self) -> int:
         """Number a downstream connection."""
-        self._connections += 1
-        return self._connections
+        return next(self.process.connection_ids)
 
     def new_request_id(self) -> bytes:
         """Make an ``x-request-id``."""

@@ -114,17 +114,17 @@ class Stream:
         """Take a piece of the request's body."""
         self.info.bytes_received += data.size()
         self.request_complete = self.request_complete or end
-        if not self._is_deaf:
+        if not self.is_deaf:
             self.request.receive_data(data, end)
 
     def receive_trailers(self, trailers: HeaderMap) -> None:
         """Take the request's trailers."""
         self.request_complete = True
-        if not self._is_deaf:
+        if not self.is_deaf:
             self.request.receive_trailers(trailers)
 
     @property
-    def _is_deaf(self) -> bool:
+    def is_deaf(self) -> bool:
         """Whether nothing more of the request matters: the response is whole, even if a filter still holds it."""
         return self.over or self._response_whole
 
@@ -204,6 +204,8 @@ class Stream:
 
     def _note(self, reply: LocalReply) -> None:
         self.info.details = reply.details
+        for http_filter in self.filters:
+            http_filter.answered_locally()
         self.downstream.replying(reply)
         if reply.flag:
             self.info.flags.append(reply.flag)
@@ -215,20 +217,27 @@ class Stream:
             self._send_through_filters(reply)
 
     def _compose(self, reply: LocalReply) -> tuple[HeaderMap, bytes]:
-        """Make a reply's headers and body; a route that forwards edits them first, then the reply's own edits come."""
+        """Make a reply's headers and body; a route that forwards edits them first, then the reply's own edits come.
+
+        Command operators read the reply's headers as far as they are made, and its status once the edits are over.
+        """
 
         def edit(headers: HeaderMap) -> None:
-            if self.route is not None and self.route.route.route is not None:
+            self.response_headers = headers
+            match = self.take_route()
+            if match is not None and match.route.route is not None:
                 self.downstream.edit_reply(self, headers)
             if reply.edit:
                 reply.edit(headers)
+            self.info.code = reply.status
 
-        return replace(reply, edit=edit).compose(grpc=self._is_grpc, form=self.downstream.form_of(self))
+        return replace(reply, edit=edit).compose(
+            grpc=self._is_grpc, head=self.is_head, form=self.downstream.form_of(self)
+        )
 
     def _send_through_filters(self, reply: LocalReply) -> None:
         self._reply_sent = True
         headers, body = self._compose(reply)
-        self.info.code = reply.status
         alone = not body or self.is_head
         self.respond_headers(headers, alone)
         if not alone:
@@ -236,7 +245,6 @@ class Stream:
 
     def _send_straight(self, reply: LocalReply) -> None:
         headers, body = self._compose(reply)
-        self.response_headers = headers
         alone = not body or self.is_head
         end = _ResponseEnd(self)
         end.headers(headers, alone)
@@ -278,7 +286,7 @@ class _RequestEnd:
 
     def open(self) -> bool:
         """Whether the request still matters."""
-        return not self._stream.over
+        return not self._stream.is_deaf
 
     def headers(self, headers: HeaderMap, end: bool) -> None:
         """Nothing is left to do."""

@@ -15,10 +15,13 @@ from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.rounds import STREAM_IDLE_NS
 from meshsim.envoy.routing import Match
 from meshsim.envoy.stream import Stream
+from meshsim.envoy.stream_states import Response
 from meshsim.envoy.threads import Thread, Timer
 from meshsim.envoy.timer_heap import Armed
 
 _REQUEST_TIMEOUT, _GATEWAY_TIMEOUT = 408, 504
+#: What a call of gRPC is told when a stream has lasted too long: DEADLINE_EXCEEDED.
+_GRPC_TOO_LATE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class StreamTimers:
     def moved(self) -> None:
         """Something has gone in or out."""
         self._stop("idle")
-        if self.stream.request_complete:
+        if self.stream.request.is_through:
             self._stop("request")
         if not self.stream.over:
             self._start("idle", self._idle, self.limits.idle_ns)
@@ -95,14 +98,16 @@ class StreamTimers:
         self._answer(self._status, b"stream timeout", "stream_idle_timeout", "SI")
 
     def _request_too_slow(self) -> None:
-        self._answer(_REQUEST_TIMEOUT, b"request timeout", "request_overall_timeout", "")
+        """The end of the request has not come, or a filter holds it; once there is an answer, nobody waits."""
+        if self.stream.response is Response.NONE and not self.stream.request.is_through:
+            self._answer(self._status, b"request timeout", "request_overall_timeout", "")
 
     def _too_long(self) -> None:
-        self._answer(self._status, b"downstream duration timeout", "max_duration_timeout", "")
+        self._answer(self._status, b"downstream duration timeout", "max_duration_timeout", "", _GRPC_TOO_LATE)
 
     @property
     def _status(self) -> int:
         return _GATEWAY_TIMEOUT if self.stream.request_complete else _REQUEST_TIMEOUT
 
-    def _answer(self, status: int, body: bytes, details: str, flag: str) -> None:
-        self.stream.reply(LocalReply(status, body, details, flag=flag))
+    def _answer(self, status: int, body: bytes, details: str, flag: str, grpc_status: int | None = None) -> None:
+        self.stream.reply(LocalReply(status, body, details, grpc_status, flag=flag))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meshsim.envoy.address import Address
-from meshsim.envoy.config.cluster import Cluster, LbEndpoint
+from meshsim.envoy.config.cluster import Cluster, LbEndpoint, LocalityLbEndpoints
 
 
 def _no_cluster(_: str) -> Cluster | None:
@@ -33,9 +33,19 @@ class Surroundings:
     def host(self, cluster: str, address: Address | None) -> LbEndpoint | None:
         """Find the configuration of one of a cluster's hosts."""
         found = self.cluster(cluster)
-        for endpoint in found.endpoints() if found else ():
-            where = endpoint.endpoint.address if endpoint.endpoint else None
-            socket = where.socket_address if where else None
-            if found and socket and found.where(socket) == address:
-                return endpoint
+        return next((host for host in found.endpoints() if _is_at(found, host, address)), None) if found else None
+
+    def group(self, cluster: str, address: Address | None) -> LocalityLbEndpoints | None:
+        """Find the configuration of the place that one of a cluster's hosts is in."""
+        found = self.cluster(cluster)
+        load = found.load_assignment if found else None
+        for group in load.endpoints if load else ():
+            if found and any(_is_at(found, host, address) for host in group.lb_endpoints):
+                return group
         return None
+
+
+def _is_at(cluster: Cluster, host: LbEndpoint, address: Address | None) -> bool:
+    where = host.endpoint.address if host.endpoint else None
+    socket = where.socket_address if where else None
+    return socket is not None and cluster.where(socket) == address

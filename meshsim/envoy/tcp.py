@@ -85,10 +85,6 @@ class ByteSocket:
         """Close, behind what has been written."""
         self._socket.close()
 
-    def drop(self) -> None:
-        """Close; what has not left yet never does."""
-        self._socket.drop()
-
 
 class ConnectionSubject:
     """A connection in the place of a stream, for attributes: there is no route, and no message."""
@@ -236,12 +232,6 @@ class Connection:
         """Read nothing more, and end the connection when the client closes, or ``delay_ns`` later."""
         self._lingers = True
         self.thread.post(lambda: self.close(CloseType.LOCAL), delay_ns)
-
-    def drop(self) -> None:
-        """End the connection at once; what has not left yet never does."""
-        if not self.is_closed:
-            self._wire.drop()
-            self._finish(CloseType.LOCAL)
 
     def _finish(self, by: CloseType) -> None:
         self.is_closed = True

@@ -40,6 +40,7 @@ class ThreadHost:
         self.process = process
         self.thread = thread
         self._plugins: dict[str, ThreadPlugin | None] = {}
+        self._refused: set[str] = set()
         self._vms: dict[str, Vm] = {}
         self._timers: dict[Context, Timer] = {}
         self.connections = OpenConnections()
@@ -92,24 +93,48 @@ class ThreadHost:
         """Return this thread's instance of a plugin, made when it is first asked for."""
         key = spec.plugin.key
         if key not in self._plugins:
-            self._plugins[key] = self._make(spec)
+            made = self._plugins[key] = self._make(spec)
+            if made is None:
+                self._refused.add(key)
         return self._plugins[key]
+
+    def does_without(self, spec: PluginSpec) -> bool:
+        """Whether streams skip a plugin that cannot run: its policy says so, or the module has refused to start here.
+
+        The second is left of a time before failure policies, in Envoy too: it asks them about a module that is missing
+        or has failed, not about one that said no to this thread alone.
+        """
+        return spec.fails_open or spec.plugin.key in self._refused
 
     def _make(self, spec: PluginSpec) -> ThreadPlugin | None:
         vm = self._vms.get(spec.vm_key)
         if vm is None or vm.wasm.failed:
             vm = self._vms[spec.vm_key] = self.process.plugins.new_local_vm(spec, self)
         plugin = ThreadPlugin(spec, vm, self)
-        if plugin.start() and plugin.configure():
-            return plugin
-        self._leave(vm, spec)
-        return None
+        for step, what in (
+            (plugin.start, "start thread-local Wasm"),
+            (plugin.configure, "configure thread-local Wasm plugin"),
+        ):
+            if not step():
+                self.report(LogLevel.ERROR, f"Wasm VM failed Failed to {what}")
+                self._leave(vm, spec)
+                return None
+        plugin.stillborn = vm.wasm.failed
+        return plugin
 
     def reload(self, failed: ThreadPlugin) -> ThreadPlugin:
-        """Replace a plugin whose VM has failed; the old one goes when its last stream does."""
-        fresh = self._make(failed.spec)
+        """Replace a plugin whose VM has failed, if it can be; the old one goes when its last stream does.
+
+        One whose VM has failed before it was ready stays: Envoy looks for a plugin that is there before it makes one,
+        and forgets those alone whose VM fails later.
+        """
+        fresh = None if failed.stillborn else self._make(failed.spec)
         if fresh is None:
             return failed
+        if fresh.stillborn:
+            self.drop(fresh)
+            return failed
+        fresh.first_ns, fresh.reloads = failed.first_ns, failed.reloads + 1
         self._plugins[failed.spec.plugin.key] = fresh
         failed.replaced = True
         if not failed.streams:
@@ -124,6 +149,7 @@ class ThreadHost:
     def retire(self, spec: PluginSpec) -> None:
         """End a plugin that is not wanted any more, when its last stream has ended."""
         self.process.plugins.forget(spec)
+        self._refused.discard(spec.plugin.key)
         plugin = self._plugins.pop(spec.plugin.key, None)
         if plugin is not None:
             plugin.replaced = True
@@ -135,6 +161,8 @@ class ThreadHost:
         vm.users -= 1
         if vm.users:
             return
+        for key in list(vm.wasm.roots):  # of plugins that refused to start
+            vm.wasm.shut_down_plugin(key)
         if self._vms.get(spec.vm_key) is vm:
             del self._vms[spec.vm_key]
         self.forget_timers(vm.wasm)

@@ -94,7 +94,11 @@ class ThreadPlugin:
         self._last: Buffer | None = None
         self.replaced = False
         self.streams = 0
-        self.loaded_ns = host.thread.now_ns
+        #: When the first of those was made that this one stands for, and how many it has replaced.
+        self.first_ns = host.thread.now_ns
+        self.reloads = 0
+        #: Whether its VM failed while the plugin was being made.
+        self.stillborn = False
         vm.users += 1
         self._root_host = RootHost(self)
         self.root: Context = vm.wasm.root_context(spec.plugin, self._root_host)

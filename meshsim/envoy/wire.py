@@ -20,6 +20,9 @@ from meshsim.envoy.timer_heap import Armed
 
 #: One way over the loopback interface, in ns: assumed, not measured.
 LOOPBACK_NS = 20_000
+#: How long the kernel takes to make a connection, in ns, for both ends: assumed. Less than one way: a new connection of
+#: bytes is there, and what its client has sent is seen, before the host of the one before it has closed (Envoy 1.40).
+HANDSHAKE_NS = LOOPBACK_NS // 4
 #: Envoy's default ``delayed_close_timeout``.
 LINGER_NS = 1_000_000_000
 
@@ -337,6 +340,8 @@ class Socket:
             self.reader.on_read(parts)
         if closing and not self.closed:
             self.closed = not self.half_close
+            if self.closed:
+                self.recall()  # an answer to what came together with the end never leaves
             self._forget_idle()
             self.reader.on_close()
             if self.closed:

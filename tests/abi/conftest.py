@@ -127,6 +127,10 @@ class FakeGrpc:
     sent: list[tuple[bytes, bool]] = field(default_factory=list)
     over: bool = False
 
+    @property
+    def half_closed(self) -> bool:
+        return any(end for _, end in self.sent)
+
     def send(self, message: bytes, end: bool) -> None:
         self.sent.append((message, end))
 

@@ -54,6 +54,14 @@ def test_an_answer_or_a_reset_at_the_end_of_a_stream(phase: str, command: str, c
         assert [status for _, status, _ in answers_of(reply, phase)] == [0]
 
 
+def test_a_stream_is_closed_twice(wasm_filter: WasmFilterFactory) -> None:
+    filter_ = wasm_filter(module_of("http-script"), configuration="x-do")
+    assert filter_.get("/", headers={"x-do": "qh hang|0"}).status == 0
+    assert filter_.crashes == []
+    assert filter_.get("/", headers={"x-do": "qh hang|0;qh hang|1"}).status == 0
+    assert filter_.crashes == ["a stream is closed that is over"]
+
+
 def test_a_response_is_continued_before_there_is_one(wasm_filter: WasmFilterFactory) -> None:
     filter_ = wasm_filter(module_of("http-script"), configuration="x-do")
     reply = filter_.get("/", headers={"x-do": "qh continue|1"})

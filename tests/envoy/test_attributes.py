@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from meshsim.abi.codec import Unserialisable, encode_value
 from meshsim.abi.constants import HeaderMapType, Status
+from meshsim.abi.foreign.declared import Declaration, StateObject
+from meshsim.abi.foreign.declared import Kind as StateKind
 from meshsim.abi.ports import PropertyUnavailable
 from meshsim.envoy.attributes import TABLES, plugin_attribute, stream_attribute
 from meshsim.envoy.config.core import Node
@@ -128,6 +130,16 @@ def test_what_tells_of_envoys_build_is_not_made_up() -> None:
         plugin_attribute([b"xds", b"node", b"extensions"], Names())
     with pytest.raises(NotModelled, match="the attribute as a whole"):
         encode_value(plugin_attribute([b"xds", b"node"], Names()))
+
+
+def test_what_a_module_left_has_fields_when_it_is_flat_buffers() -> None:
+    stream = make_stream()
+    stream.info.filter_state[b"wasm.flat"] = StateObject(b"bytes", Declaration(StateKind.FLAT_BUFFERS))
+    stream.info.filter_state[b"wasm.text"] = StateObject(b"text", Declaration(StateKind.STRING))
+    assert [read(path, stream) for path in ("flat", "text", "text.i")] == [b"bytes", b"text", Status.NOT_FOUND]
+    for path in ([b"flat", b"i"], [b"filter_state", b"wasm.flat"]):
+        with pytest.raises(NotModelled, match="a field of a FlatBuffers value"):
+            stream_attribute(path, Names(), stream, Maps())
 
 
 PATHS = [f"{top}.{name}" for top, table in TABLES.items() for name in table if name != "node"]

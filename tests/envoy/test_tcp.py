@@ -177,14 +177,14 @@ def test_what_a_filter_keeps_back_stays_with_the_writer() -> None:
     assert bench.client.got == []
 
 
-def test_dropping_takes_with_it_what_has_not_left() -> None:
+def test_what_has_been_written_leaves_before_the_connection_closes() -> None:
     notes: list[str] = []
     bench = Bench(Sink("a", notes))
     bench.connection.write(BodyBuffer(bytearray(ANSWER)))
-    bench.connection.drop()
-    bench.connection.drop()
+    bench.connection.close(CloseType.LOCAL)
+    bench.connection.close(CloseType.LOCAL)
     bench.kernel.run()
-    assert bench.client.got == []
+    assert bench.client.got
     assert bench.client.over
     assert notes[-1] == "a closed LOCAL"
     assert bench.ended == 1

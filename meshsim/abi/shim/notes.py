@@ -123,10 +123,12 @@ class Notes(Runs):
             host.headers_changed(HEADER_MAPS[kind])
 
     def _take_bodies(self) -> None:
-        for kind, body in self._bodies.items():
+        for kind, body in tuple(self._bodies.items()):
             start, size, flags = BUFFER.unpack_from(self._bytes, LAYOUT["BUFFERS"] + LAYOUT["BUFFER_SIZE"] * kind)
             if flags & DIRTY:
                 body.data[:] = self._bytes[start : start + size]
+                if body.changed is not None:  # once a callback, not within it
+                    body.changed()
 
     def _take_operations(self) -> None:
         words = self._words

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from meshsim.abi.codec import PropertyValue, Uint
 from meshsim.abi.constants import HeaderMapType, Status
+from meshsim.abi.foreign.declared import Kind, StateObject
 from meshsim.abi.ports import PropertyUnavailable
 from meshsim.envoy.attributes.messages import REQUEST, RESPONSE
 from meshsim.envoy.attributes.places import CONNECTION, DESTINATION, SOURCE, UPSTREAM
@@ -32,6 +33,7 @@ TABLES: dict[str, dict[str, Getter]] = {
 _NODE = [b"xds", b"node"]
 #: What tells of Envoy's own build.
 _FIELDS_OF_BUILD = frozenset((b"user_agent_build_version", b"extensions"))
+_FIELDS_OF_FLAT_BUFFERS = "a field of a FlatBuffers value: its schema is not read"
 
 
 def plugin_attribute(path: Sequence[bytes], plugin: PluginNames) -> PropertyValue | None:
@@ -68,9 +70,9 @@ def stream_attribute(path: Sequence[bytes], plugin: PluginNames, stream: Subject
     if top == "metadata":
         return _walk(metadata(stream.info.dynamic_metadata), path[1:])
     if top == "filter_state":
-        return _walk(dict(stream.info.filter_state), path[1:]) if len(path) > 1 else None
+        return _of_filter_state(path[1:], stream) if len(path) > 1 else None
     if top == "upstream_filter_state":
-        if stream.info.upstream is None or len(path) > 1:
+        if not stream.info.upstream_connected or len(path) > 1:
             raise PropertyUnavailable(Status.NOT_FOUND)
         return None
     try:
@@ -86,11 +88,25 @@ def _of_node(plugin: PluginNames, path: Sequence[bytes]) -> PropertyValue | None
     return _walk(node(plugin.node), path)
 
 
+def _of_filter_state(path: Sequence[bytes], stream: Subject) -> PropertyValue | None:
+    """Read an object; Envoy shows one that was declared as FlatBuffers as a map of its fields."""
+    if _has_fields(stream.info.filter_state.get(path[0])):
+        raise NotModelled(_FIELDS_OF_FLAT_BUFFERS)
+    return _walk(dict(stream.info.filter_state), path)
+
+
 def _left_on_stream(path: Sequence[bytes], stream: Subject) -> PropertyValue:
+    """Read what a module left: all of it is bytes, and only FlatBuffers have fields (seen in Envoy 1.40)."""
     value = stream.info.filter_state.get(b"wasm." + path[0])
+    if len(path) > 1 and _has_fields(value):
+        raise NotModelled(_FIELDS_OF_FLAT_BUFFERS)
     if value is None or len(path) > 1:
         raise PropertyUnavailable(Status.NOT_FOUND)
     return value
+
+
+def _has_fields(value: bytes | None) -> bool:
+    return isinstance(value, StateObject) and value.declaration.kind == Kind.FLAT_BUFFERS
 
 
 def _from_table(table: dict[str, Getter], path: Sequence[bytes], view: View) -> PropertyValue | None:

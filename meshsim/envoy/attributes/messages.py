@@ -10,7 +10,7 @@ from meshsim.abi.codec import Nanoseconds, PropertyValue
 from meshsim.abi.ports import HeaderMap
 from meshsim.envoy.attributes.view import Getter, View, joined
 from meshsim.envoy.headers import as_number
-from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN
+from meshsim.envoy.local_reply import GRPC_OF_HTTP, GRPC_UNKNOWN, read_grpc_status
 from meshsim.envoy.response_flags import flag_bits
 
 
@@ -48,10 +48,11 @@ def _ended(view: View) -> int:
 
 
 def _code(view: View) -> int:
-    headers = view.stream.response_headers
-    if headers is None:
+    """The status that was last told to the connection manager; what filters make of it counts once it is sent."""
+    code = view.stream.info.code
+    if code is None:
         raise KeyError("no response")
-    return as_number(headers.get(b":status")) or 0
+    return code
 
 
 def _details(view: View) -> bytes:
@@ -70,7 +71,7 @@ def _protocol(view: View) -> bytes:
 def _grpc_status(view: View) -> int:
     status = _code(view)
     for headers in (view.trailers, view.response):
-        number = as_number(headers.get(b"grpc-status")) if headers else None
+        number = read_grpc_status(headers.get(b"grpc-status")) if headers else None
         if number is not None:
             return number
     return GRPC_OF_HTTP.get(status, GRPC_UNKNOWN)

@@ -18,15 +18,8 @@ def place(locality: Locality | None) -> Message:
 
 def _locality(view: View) -> Message:
     """The place of the upstream's host."""
-    where, cluster = upstream(view), view.stream.info.surroundings.cluster(route_cluster(view))
-    load = cluster.load_assignment if cluster else None
-    for locality in load.endpoints if load else ():
-        sockets = [
-            e.endpoint.address.socket_address for e in locality.lb_endpoints if e.endpoint and e.endpoint.address
-        ]
-        if any(socket and (socket.address, socket.port) == where for socket in sockets):
-            return place(locality.locality)
-    return place(None)
+    group = view.stream.info.surroundings.group(route_cluster(view), upstream(view))
+    return place(group.locality if group else None)
 
 
 def _after_connect(view: View) -> tuple[str, int]:
@@ -36,8 +29,15 @@ def _after_connect(view: View) -> tuple[str, int]:
 
 
 def _transport_failure(view: View) -> PropertyValue:
-    upstream(view)
+    if view.stream.info.transport_failure is None:
+        raise KeyError("no upstream")
     return view.stream.info.transport_failure.encode()
+
+
+def _pool_duration(view: View) -> Nanoseconds:
+    if not view.stream.info.pool_answered:
+        raise KeyError("no pool was asked")
+    return Nanoseconds(0)
 
 
 CONNECTION: dict[str, Getter] = {
@@ -66,7 +66,7 @@ UPSTREAM: dict[str, Getter] = {
     "transport_failure_reason": _transport_failure,
     "locality": _locality,
     "local_address": lambda v: b"127.0.0.1:%d" % (_after_connect(v)[1] + 20_000),
-    "cx_pool_ready_duration": lambda v: Nanoseconds(0 * _after_connect(v)[1]),
+    "cx_pool_ready_duration": _pool_duration,
     "request_attempt_count": lambda v: Uint(v.stream.info.attempts),
     **dict.fromkeys(CERTIFICATES, missing),
 }

@@ -30,10 +30,16 @@ def _host_name(view: View) -> bytes:
     return view.stream.virtual_host.name.encode()
 
 
+def _virtual_host_metadata(view: View) -> PropertyValue:
+    if view.stream.virtual_host is None:
+        raise KeyError("no virtual host")
+    return metadata(_spaces(view.stream.virtual_host.metadata))
+
+
 def metadata(spaces: Mapping[str, Struct]) -> Message:
     """Give metadata as a message, which can be walked or read as a whole."""
     wire = write((1, write(((1, name), (2, struct_bytes(space))))) for name, space in spaces.items())
-    return Message({b"filter_metadata": _from_json(spaces)}, wire)
+    return Message({b"filter_metadata": _from_json(spaces), b"typed_filter_metadata": {}}, wire)
 
 
 def _spaces(given: Metadata | None) -> Mapping[str, Struct]:
@@ -85,6 +91,19 @@ def _host_metadata(view: View) -> PropertyValue | None:
     return metadata(_spaces(host.metadata)) if host and host.metadata else None
 
 
+def _place_metadata(view: View) -> PropertyValue | None:
+    """Metadata of the place that the upstream's host is in: null without any."""
+    group = view.stream.info.surroundings.group(route_cluster(view), upstream(view))
+    return metadata(_spaces(group.metadata)) if group and group.metadata else None
+
+
+def _route_metadata(view: View) -> PropertyValue:
+    match = view.stream.route
+    if match is None:
+        raise KeyError("no route")
+    return metadata(_spaces(match.route.metadata))
+
+
 XDS: dict[str, Getter] = {
     "node": lambda v: node(v.plugin.node),
     "cluster_name": lambda v: route_cluster(v).encode(),
@@ -92,11 +111,10 @@ XDS: dict[str, Getter] = {
     "listener_direction": lambda v: _DIRECTIONS[v.stream.info.listener.traffic_direction],
     "listener_metadata": lambda v: metadata(_spaces(v.stream.info.listener.metadata)),
     "route_name": _route_name,
-    "route_metadata": lambda v: metadata(_spaces(v.stream.route.route.metadata if v.stream.route else None)),
+    "route_metadata": _route_metadata,
     "virtual_host_name": _host_name,
-    "virtual_host_metadata": lambda v: metadata(
-        _spaces(v.stream.virtual_host.metadata if v.stream.virtual_host else None)
-    ),
+    "virtual_host_metadata": _virtual_host_metadata,
     "upstream_host_metadata": _host_metadata,
+    "upstream_host_locality_metadata": _place_metadata,
     "filter_chain_name": lambda v: v.stream.info.filter_chain.encode(),
 }

@@ -48,6 +48,7 @@ class LocalityLbEndpoints(Message):
 
     proto = "envoy.config.endpoint.v3.LocalityLbEndpoints"
     locality: Locality | None = None
+    metadata: Metadata | None = None
     lb_endpoints: tuple[LbEndpoint, ...] = ()
     priority: int = 0
 

@@ -32,9 +32,16 @@ ROOTS = (
     "udpa.type.v1.TypedStruct",
     "xds.type.v3.TypedStruct",
 )
-"""Messages that are kept with all that they reach, besides all extensions and well-known types."""
+"""Messages that are kept with all that they reach, besides those of the packages below."""
 
-_ROOT_PACKAGES = ("envoy.extensions.", "envoy.config.trace.", "google.protobuf.")
+_ROOT_PACKAGES = (
+    "envoy.config.",
+    "envoy.extensions.",
+    "envoy.type.",
+    "envoy.watchdog.",
+    "google.protobuf.",
+    "xds.type.",
+)
 _LEFT_OUT = re.compile(r"google\.protobuf\.(.*Descriptor|.*Options|.*Set|Feature|Method|Api|Type|Enum|Field$|Mixin)")
 
 _SCALARS = {1: "d", 2: "f", 3: "I", 4: "U", 5: "i", 8: "b", 9: "s", 12: "y", 13: "u", 17: "i", 18: "I"}

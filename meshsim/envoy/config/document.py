@@ -33,6 +33,8 @@ _BOOLEANS = {
 }
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+#: Of a decimal number of 64 bits. Python refuses to read one of thousands of digits.
+_MOST_DIGITS = 19
 _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 
 
@@ -69,6 +71,8 @@ def resolve_scalar(text: str) -> Scalar:
         return text
     sign, digits = whole.groups()
     base = 16 if digits[:2] in ("0x", "0X") else 8 if digits.startswith("0") else 10
+    if base == 10 and len(digits) > _MOST_DIGITS:
+        return text
     number = int(digits, base) * (-1 if sign == "-" else 1)
     if not -(1 << 63) <= number < 1 << 63:
         return text

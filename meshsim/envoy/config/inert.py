@@ -265,7 +265,6 @@ INERT: Mapping[str, Mapping[str, str]] = {
     "envoy.config.endpoint.v3.LocalityLbEndpoints": {
         "load_balancing_weight": "read by load balancers that weigh places, which are refused",
         "proximity": "there is one Envoy, in one zone",
-        "metadata": "clusters with subsets are not modelled",
     },
     "envoy.config.endpoint.v3.Endpoint": {
         "health_check_config": "health checks are not modelled",

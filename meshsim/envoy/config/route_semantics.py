@@ -23,6 +23,8 @@ _WITHOUT_ROUTE_CONFIG: Mapping[str, str] = {
 
 _RATE_LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _SHORTEST_FILL_NS = 50_000_000
+#: Packages whose messages configure no filter.
+_UNREGISTERED = ("google.protobuf.", "envoy.config.route.", "envoy.extensions.filters.network.")
 _WITH_ROUTE_CONFIG = frozenset(
     {
         "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
@@ -88,15 +90,19 @@ class RouteJudge:
         for name, packed in message.get("typed_per_filter_config", {}).items():
             if not isinstance(packed, ParsedAny):
                 continue
+            optional = False
             if packed.message == _FILTER_CONFIG and isinstance(packed.value, ParsedMessage):
-                inner = packed.value.packed("config")
-                if not packed.value.get("disabled") and "config" not in packed.value.values:
+                level = packed.value
+                if level.get("disabled"):
+                    continue
+                if "config" not in level.values:
                     words = f"Empty route/virtual host per filter configuration for {name} filter"
                     yield Problem.said(words, packed.place)
-                packed = inner
-            if packed.message in _WITHOUT_ROUTE_CONFIG:
-                words = f"The filter {name} doesn't support virtual host or route specific configurations"
-                yield Problem.said(words, packed.place)
+                packed, optional = level.packed("config"), bool(level.get("is_optional"))
+                if not packed.type_url:
+                    continue
+            if refused := _not_for_routes(name, packed.message):
+                yield from () if optional else [Problem.said(refused, packed.place)]
             elif packed.message in _WITH_ROUTE_CONFIG and isinstance(packed.value, ParsedMessage):
                 yield from violations(packed.value, self._schema)
                 yield from mutation_problems(packed.value)
@@ -125,6 +131,15 @@ class RouteJudge:
                 name = choice.get("name")
                 if name and name not in self.clusters:
                     yield Problem.said(f"route: unknown weighted cluster '{name}'", choice.place_of("name"))
+
+
+def _not_for_routes(name: str, message: str) -> str:
+    """Say why a message cannot be what a route says to a filter; empty when it can."""
+    if not message or message.startswith(_UNREGISTERED):
+        return f"Didn't find a registered implementation for '{name}' with type URL: '{message}'"
+    if message in _WITHOUT_ROUTE_CONFIG:
+        return f"The filter {name} doesn't support virtual host or route specific configurations"
+    return ""
 
 
 def header_problems(message: ParsedMessage) -> Iterator[Problem]:

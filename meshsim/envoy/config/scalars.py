@@ -72,12 +72,19 @@ def to_bytes(value: Any) -> bytes:
         raise WrongValue("corrupt base64") from None
 
 
+#: How Envoy's parser reads a text where it wants a boolean, in any case (``absl::SimpleAtob``).
+_BOOLEANS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
+}
+
+
 def to_bool(value: Any) -> bool:
-    """Return a boolean, also from the texts "true" and "false"."""
+    """Return a boolean, also from texts such as "true" and "no"."""
     if isinstance(value, bool):
         return value
-    if value in ("true", "false"):
-        return bool(value == "true")
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
     raise WrongValue("expected 'true' or 'false'")
 
 

@@ -50,12 +50,15 @@ _NO_NODE = (
 )
 _NULL_RUNTIME = "envoy.wasm.runtime.null"
 
-_FACTORIES: Mapping[str, str] = {
+_FACTORIES: Mapping[str, str | tuple[str, ...]] = {
     "envoy.config.listener.v3.Filter": "envoy.extensions.filters.network.",
     "envoy.config.listener.v3.ListenerFilter": "envoy.extensions.filters.listener.",
-    "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": "envoy.extensions.filters.http.",
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": (
+        "envoy.extensions.filters.http.",
+        "envoy.extensions.common.matching.",
+    ),
     "envoy.config.accesslog.v3.AccessLog": "envoy.extensions.access_loggers.",
-    "envoy.config.metrics.v3.StatsSink": "envoy.extensions.stat_sinks.",
+    "envoy.config.metrics.v3.StatsSink": ("envoy.extensions.stat_sinks.", "envoy.config.metrics."),
 }
 """Packages whose messages configure an extension of a kind."""
 
@@ -250,6 +253,9 @@ class _Walk:
             for code in vm.messages("code"):
                 for source in code.messages("local"):
                     yield from source_problems(source, self._sources, "Invalid path: {}")
+                if not vm.get("nack_on_code_cache_miss"):
+                    for source in code.messages("remote"):
+                        yield from _back_off_problems(source)
 
     def _access_logs(self, message: ParsedMessage) -> Iterator[Problem]:
         for log in message.messages("access_log"):
@@ -306,6 +312,16 @@ def _upgrade_problems(manager: ParsedMessage) -> Iterator[Problem]:
             words = f"Error: multiple upgrade configs with the same name: '{kind}'"
             yield Problem.said(words, upgrade.place_of("upgrade_type"))
         seen.add(kind.lower())
+
+
+def _back_off_problems(source: ParsedMessage) -> Iterator[Problem]:
+    """Yield what is wrong with the waits between the fetches of a plugin that waits for its code; Envoy counts ms."""
+    policies = source.messages("retry_policy")
+    for back_off in (found for policy in policies for found in policy.messages("retry_back_off")):
+        base_ns = back_off.get("base_interval", 0)
+        if back_off.get("max_interval", base_ns) // 1_000_000 < base_ns // 1_000_000:
+            words = "max_interval must be greater than or equal to the base_interval"
+            yield Problem.said(words, back_off.place_of("max_interval"))
 
 
 def _environment_problems(vm: ParsedMessage, plugin: str) -> Iterator[Problem]:

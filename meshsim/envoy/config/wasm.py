@@ -89,6 +89,13 @@ class PluginConfig(Message):
     allow_on_headers_stop_iteration: bool | None = None
 
     @property
+    def allowed_capabilities(self) -> Mapping[str, SanitizationConfig]:
+        """Which host functions and callbacks the module may use; empty: all. What the VM says counts, even nothing."""
+        of_vm = self.vm_config.capability_restriction_config if self.vm_config else None
+        restriction = self.capability_restriction_config if of_vm is None else of_vm
+        return restriction.allowed_capabilities if restriction else {}
+
+    @property
     def configuration_bytes(self) -> bytes:
         """What ``proxy_on_configure`` can read."""
         return self.configuration.content if self.configuration else b""

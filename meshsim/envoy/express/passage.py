@@ -322,13 +322,13 @@ class Passage:
 
     def answered(self, passage: Passage, over: Over, end_ns: int) -> None:
         """Take the answer of the next lane, a little later."""
-        self.further = None  # which knows this one: together they would wait for the garbage collector
         self.hear(passage.response(), end_ns, over.size_bytes)
 
     def hear(self, parts: list[Part], sent_ns: int, size_bytes: int) -> None:
         """Take an answer that leaves the other end of the connection at ``sent_ns``."""
         assert self.socket
         assert self.socket.peer
+        self.further = None  # which knows this one: together they would wait for the garbage collector
         time_ns = self.socket.peer.arrival_ns(sent_ns, size_bytes)
         self.lane.thread.post_at(lambda: self._arrived(parts, time_ns), time_ns)
 

@@ -60,6 +60,9 @@ class HttpFilter:
         """Take the response's trailers."""
         return TrailersAction.CONTINUE
 
+    def answered_locally(self) -> None:
+        """Take note that the proxy itself answers, before the answer is on its way."""
+
     def log(self) -> None:
         """Write what an access log would: the stream is complete."""
 

@@ -8,7 +8,6 @@ from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.config.buffer import Buffer, BufferPerRoute
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.thread_host import ThreadHost
 
@@ -22,7 +21,7 @@ class BufferUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return BufferFilter(self)
 
 

@@ -9,7 +9,6 @@ from meshsim.abi.constants import DataAction, HeadersAction, TrailersAction
 from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.config.fault import HTTPFault
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap, as_number
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.routing import header_matches
@@ -31,7 +30,7 @@ class FaultUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return FaultFilter(self, host.thread, host.process.random("faults"))
 
 

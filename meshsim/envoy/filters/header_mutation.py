@@ -9,7 +9,6 @@ from meshsim.abi.constants import HeadersAction, TrailersAction
 from meshsim.envoy import formatter
 from meshsim.envoy.config.header_mutation import HeaderMutation, HeaderMutationPerRoute, Mutation, Mutations
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.routing import Formatter
 from meshsim.envoy.thread_host import ThreadHost
@@ -24,7 +23,7 @@ class HeaderMutationUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return HeaderMutationFilter(self)
 
 

@@ -13,7 +13,6 @@ from meshsim.envoy.config.local_ratelimit import LocalRateLimit, TokenBucket
 from meshsim.envoy.config.schema import known_schema
 from meshsim.envoy.config.share import RuntimeFractionalPercent
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.routing import edit_headers
@@ -81,7 +80,7 @@ class RateLimitUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return RateLimitFilter(self, host)
 
     def bucket(self, config: LocalRateLimit, connection: int, now_ns: int) -> Bucket | None:

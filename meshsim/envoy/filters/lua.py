@@ -13,7 +13,6 @@ from meshsim.envoy.callouts import HttpCallout
 from meshsim.envoy.config.lua import Lua as LuaConfig
 from meshsim.envoy.config.lua import LuaPerRoute
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.lua.run import Answer, Call, Run
@@ -129,7 +128,8 @@ class LuaFilter(HttpFilter):
             return None
         self._loaded = loaded
         self.stats.add("executions")
-        self._host.thread.spend(round(cost_ns(self._host, "lua_filter_ns" if is_request else "lua_response_ns")))
+        costs = self._host.process.costs
+        self._host.thread.spend(costs.lua_filter_ns if is_request else costs.lua_response_ns)
         chain, slot = (
             (self.stream.request, self.request_slot) if is_request else (self.stream.answer, self.response_slot)
         )

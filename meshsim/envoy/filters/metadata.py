@@ -13,7 +13,6 @@ from typing import Any
 from meshsim.abi.constants import HeadersAction
 from meshsim.envoy.config.metadata_filters import HeaderRule, HeaderToMetadata, KeyValuePair, SetMetadata
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.stats import Counters
 from meshsim.envoy.thread_host import ThreadHost
@@ -32,7 +31,7 @@ class SetMetadataUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return SetMetadataFilter(self)
 
 
@@ -88,7 +87,7 @@ class HeaderToMetadataUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return HeaderToMetadataFilter(self)
 
 

@@ -13,9 +13,3 @@ class NativeUse(Protocol):
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-
-
-def cost_ns(host: ThreadHost, name: str) -> float:
-    """Return a coefficient of the cost profile, in ns; 0 for a profile that has it not."""
-    entry = host.process.costs.profile.coefficients.get(name)
-    return entry.value if entry else 0.0

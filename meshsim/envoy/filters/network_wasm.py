@@ -116,14 +116,14 @@ class WasmNetworkFilter(NetworkFilter):
     def close_stream(self, kind: StreamType) -> None:
         """Close after this call; either direction is the whole connection."""
         if kind in (StreamType.DOWNSTREAM, StreamType.UPSTREAM):
-            self._wasm.after_call(self.connection.drop)
+            self._wasm.after_call(lambda: self.connection.close(CloseType.LOCAL))
 
     def send_local_response(self, response: LocalResponse) -> None:
         """There is nothing to answer."""
 
     def fail_stream(self) -> None:
         """Close the connection of a module that has failed."""
-        self.connection.drop()
+        self.connection.close(CloseType.LOCAL)
 
 
 class FailedNetworkFilter(NetworkFilter):
@@ -131,5 +131,5 @@ class FailedNetworkFilter(NetworkFilter):
 
     def new_connection(self) -> bool:
         """Close."""
-        self.connection.drop()
+        self.connection.close(CloseType.LOCAL)
         return False

@@ -26,6 +26,9 @@ class Asker(Protocol):
     def upstream_connected(self) -> None:
         """Take note of a connection to the host; an idle one is there at once."""
 
+    def kept_body(self) -> BodyBuffer | None:
+        """Give what is kept of the request's body."""
+
     def answer_informational(self, status: int) -> None:
         """Take note of a head that comes before the answer's."""
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from meshsim.abi.constants import HeadersAction
 from meshsim.envoy.config.rbac import PathMatcher, Permission, Policy, Principal, Rbac, RbacPerRoute, Rules
 from meshsim.envoy.filters.base import HttpFilter
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.headers import HeaderMap
 from meshsim.envoy.local_reply import LocalReply
 from meshsim.envoy.routing import header_matches
@@ -27,7 +26,7 @@ class RbacUse:
 
     def on_stream(self, host: ThreadHost) -> HttpFilter:
         """Make the filter for a stream on a worker."""
-        host.thread.spend(round(cost_ns(host, "native_filter_ns")))
+        host.thread.spend(host.process.costs.native_filter_ns)
         return RbacFilter(self)
 
 

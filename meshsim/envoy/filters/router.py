@@ -32,6 +32,8 @@ from meshsim.envoy.timeouts import Timeouts
 from meshsim.envoy.upstream import UpstreamFailure
 
 _NOT_FOUND_STATUS = {"SERVICE_UNAVAILABLE": 503, "NOT_FOUND": 404, "INTERNAL_SERVER_ERROR": 500}
+#: Failures of the pool, before there is a connection.
+_OF_POOL = frozenset(("UF", "UO"))
 
 #: Headers that can be checked, and what is wrong with a value.
 _CHECKS: Mapping[str, Callable[[bytes], bool]] = {
@@ -89,13 +91,23 @@ class Router(HttpFilter):
         return HeadersAction.STOP_ITERATION
 
     def decode_data(self, data: BodyBuffer, end: bool) -> DataAction:
-        """Send a piece of the body upstream."""
-        piece, data.data = bytes(data.data), bytearray()
+        """Send a piece of the body upstream; what another try may need stays with what filters keep.
+
+        So a filter sees it again when it buffers later, and sends it again when it continues, as in Envoy.
+        """
         if end:
             self._request_complete_ns = self._now_ns()
         if self._tries:
-            self._tries.send_data(piece, end)
+            self._tries.send_data(data, end)
+        if self._tries and self._tries.may_retry:
+            self.stream.request.keep(data, streaming=True)
+        else:
+            data.data = bytearray()
         return DataAction.STOP_NO_BUFFER
+
+    def kept_body(self) -> BodyBuffer | None:
+        """Give what is kept of the request's body."""
+        return self.stream.request.buffered
 
     def decode_trailers(self, trailers: HeaderMap) -> TrailersAction:
         """Send the trailers upstream."""
@@ -103,6 +115,10 @@ class Router(HttpFilter):
         if self._tries:
             self._tries.send_trailers(trailers)
         return TrailersAction.STOP_ITERATION
+
+    def answered_locally(self) -> None:
+        """Leave an upstream request that nobody waits for, at once: filters may hold the answer for long."""
+        self.destroy()
 
     def destroy(self) -> None:
         """Leave an upstream request that is still open."""
@@ -163,6 +179,7 @@ class Router(HttpFilter):
             status = _NOT_FOUND_STATUS[match.route.route.cluster_not_found_response_code] if match.route.route else 503
             self._reply(LocalReply(status, details="cluster_not_found", flag="NC"))
             return
+        self.stream.info.attempts = 1
         plan = self._plan(match, cluster, headers) if cluster.hosts else self._no_plan(cluster)
         if end:
             self._request_complete_ns = self._now_ns()
@@ -171,7 +188,6 @@ class Router(HttpFilter):
 
     def _plan(self, match: Match, cluster: Cluster, headers: HeaderMap) -> Plan:
         """Decide how the request is tried, and make of its headers what the upstream gets."""
-        self.stream.info.attempts = 1
         visible = not self._config.suppress_envoy_headers
         policy = match.retry_policy
         believed = self._config.respect_expected_rq_timeout
@@ -199,8 +215,11 @@ class Router(HttpFilter):
         """Take note of the host that gets the request; the route may want its name."""
         assert self._match
         assert self._tries
-        self.stream.info.upstream = address
-        self.stream.info.attempts = self._tries.number
+        info = self.stream.info
+        info.upstream, info.attempts = address, self._tries.number
+        # Nothing of an earlier try is shown any more.
+        info.upstream_connected, info.pool_answered = False, False
+        info.transport_failure = info.upstream_protocol = ""
         action = self._match.route.route
         name = self._host_name(self._match.cluster or "", address)
         if action and action.auto_host_rewrite and name:
@@ -209,8 +228,10 @@ class Router(HttpFilter):
                 set_host(headers, name.encode(), forwarded=action.append_x_forwarded_host, keep_original=visible)
 
     def upstream_connected(self) -> None:
-        """Take note of the connection: its addresses can be read from now on."""
-        self.stream.info.upstream_connected = True
+        """Take note of the connection: its addresses and protocol can be read from now on."""
+        assert self._tries
+        self.stream.info.upstream_connected = self.stream.info.pool_answered = True
+        self.stream.info.upstream_protocol = "HTTP/2" if self._tries.plan.cluster.http2 else "HTTP/1.1"
 
     def answer_informational(self, status: int) -> None:
         """Bring back a head that comes before the answer's."""
@@ -221,11 +242,8 @@ class Router(HttpFilter):
         self._answered = True
         info = self.stream.info
         info.upstream_answer_ns = self._now_ns()
-        if info.upstream:
-            info.upstreams_tried.append(info.upstream)
         if self._tries:
             info.upstream_begin_ns, info.upstream_sent_ns = self._tries.times_ns
-            info.upstream_protocol = "HTTP/2" if self._tries.plan.cluster.http2 else "HTTP/1.1"
         info.details = "via_upstream"
         self._note_end(end)
         info.code = as_number(headers.get(b":status"))
@@ -253,7 +271,10 @@ class Router(HttpFilter):
     def no_answer(self, failure: UpstreamFailure) -> None:
         """Answer for an upstream that did not."""
         if not self.stream.over:
-            self.stream.info.transport_failure = failure.transport
+            if failure.flag in _OF_POOL:
+                self.stream.info.pool_answered = True
+            if self.stream.info.upstream is not None:
+                self.stream.info.transport_failure = failure.transport
 
             def edit(response: HeaderMap) -> None:
                 if failure.overload and not self._config.suppress_envoy_headers:
@@ -263,11 +284,10 @@ class Router(HttpFilter):
             self._reply(LocalReply(failure.status, failure.body, failure.details, edit=edit, flag=failure.flag))
 
     def answer_cut(self, failure: UpstreamFailure) -> None:
-        """Cut a response that has begun and will not end."""
+        """End a response that has begun and will not be whole: it is cut, unless filters still hold its headers."""
         if not self.stream.over:
-            self.stream.info.flags.append(failure.flag)
-            self.stream.info.details = failure.details.replace("reset_before_response", "reset_after_response")
-            self.stream.reset()
+            details = failure.details.replace("reset_before_response", "reset_after_response")
+            self._reply(LocalReply(failure.status, failure.body, details, flag=failure.flag))
 
     def retries_used_up(self) -> None:
         """Take note that there would be another try, were there any left."""

@@ -13,11 +13,9 @@ from meshsim.envoy.buffer import BodyBuffer
 from meshsim.envoy.cluster import Cluster
 from meshsim.envoy.config.tcp import TcpProxy as TcpProxyConfig
 from meshsim.envoy.tcp import ByteSocket, NetworkFilter
-from meshsim.envoy.wire import LOOPBACK_NS, Part
+from meshsim.envoy.upstream import REFUSED
+from meshsim.envoy.wire import HANDSHAKE_NS, Part, Socket
 
-#: How long it takes to connect, in ns: assumed. Less than one way over the loopback interface: what a client has sent
-#: on a new connection is seen before the host of the connection before it has closed (seen in Envoy 1.40).
-_CONNECT_NS = LOOPBACK_NS // 4
 #: A filter may leave the name of a cluster here.
 _CLUSTER_STATE = b"envoy.tcp_proxy.cluster"
 
@@ -36,6 +34,7 @@ class TcpProxy(NetworkFilter):
     def attached(self) -> None:
         """Leave what arrives where it is, until the upstream is connected."""
         self.connection.pause_reading()
+        self.connection.info.transport_failure = ""
 
     def new_connection(self) -> bool:
         """Choose a host, and connect."""
@@ -47,28 +46,34 @@ class TcpProxy(NetworkFilter):
             info.cluster = name
         address = cluster.next_host() if cluster else None
         if cluster is None or address is None:
+            info.pool_answered = cluster is not None
             self._give_up("UH" if cluster else "NC")
             return False
         info.attempts = 1
-        self.connection.thread.post(lambda: self._connect(cluster, address), _CONNECT_NS)
+        cluster.dial(address)
+        socket = cluster.connect(address)
+        self.connection.thread.post(lambda: self._connected(cluster, address, socket), HANDSHAKE_NS)
         return False
 
-    def _give_up(self, flag: str) -> None:
-        self.connection.info.flags.append(flag)
-        self.connection.drop()
+    def _give_up(self, *flags: str) -> None:
+        self.connection.info.flags += flags
+        self.connection.close(CloseType.LOCAL)
 
-    def _connect(self, cluster: Cluster, address: tuple[str, int]) -> None:
+    def _connected(self, cluster: Cluster, address: tuple[str, int], socket: Socket | None) -> None:
         if self.connection.is_closed:
+            if socket is not None:
+                socket.close()
             return
-        socket = cluster.connect(address)
+        info = self.connection.info
+        info.upstream, info.pool_answered = address, True
         if socket is None:
-            self._give_up("UF")
+            info.transport_failure = REFUSED.transport
+            self._give_up("UF", "URX")  # a try that fails is the last one that is allowed
             return
         socket.half_close, socket.reader = True, self
         self._upstream = ByteSocket(socket, serves=False)
         cluster.stats.add("upstream_rq_total")
-        self.connection.info.upstream = address
-        self.connection.info.upstream_connected = True
+        info.upstream_connected = True
         self.connection.resume_reading()
 
     # -- downstream ---

@@ -37,7 +37,6 @@ class Tries:
     headers: HeaderMap
     number: int = 1
     _retries: Retries | None = None
-    _body: bytearray = field(default_factory=bytearray)
     _trailers: HeaderMap | None = None
     _complete_ns: int = -1
     _upstream: Upstream | None = None
@@ -60,13 +59,13 @@ class Tries:
         if end:
             self._complete()
 
-    def send_data(self, data: bytes, end: bool) -> None:
-        """Send a piece of the body, and keep it for another try while there is room."""
+    def send_data(self, data: BodyBuffer, end: bool) -> None:
+        """Send a piece of the body; the asker keeps it for another try while there is room (:attr:`may_retry`)."""
         if self._over:
             return
-        self._keep(data)
+        self._give_up_retries_without_room(data)
         if self._upstream:
-            self._upstream.send_data(data, end)
+            self._upstream.send_data(bytes(data.data), end)
         if end:
             self._complete()
 
@@ -85,11 +84,17 @@ class Tries:
         if self._upstream:
             self._upstream.cancel()
 
-    def _keep(self, data: bytes) -> None:
+    @property
+    def may_retry(self) -> bool:
+        """Whether another try may need the request's body."""
+        return self._retries is not None
+
+    def _give_up_retries_without_room(self, data: BodyBuffer) -> None:
         if self._retries is None:
             return
-        self._body += data
-        if len(self._body) > self.plan.limit_bytes:
+        kept = self.asker.kept_body()
+        before = kept.size() if kept is not None and kept is not data else 0
+        if before + data.size() > self.plan.limit_bytes:
             self._retries = None
             if self._upstream is None:
                 self._give_up(_NO_ROOM)
@@ -199,7 +204,7 @@ class Tries:
     def _give_up(self, failure: UpstreamFailure) -> None:
         self._end()
         if self._answered:
-            self.asker.answer_cut(failure)
+            self.asker.answer_cut(self._in_words(failure))
         else:
             self.asker.no_answer(self._in_words(failure))
 
@@ -266,9 +271,11 @@ class Tries:
             self.plan.timeouts.tell(self.headers, elapsed_ns)
         complete = self._complete_ns >= 0
         end = complete and self._trailers is None
-        self._send(end and not self._body)
-        if self._upstream and self._body:
-            self._upstream.send_data(bytes(self._body), end)
+        kept = self.asker.kept_body()
+        body = bytes(kept.data) if kept else b""
+        self._send(end and not body)
+        if self._upstream and body:
+            self._upstream.send_data(body, end)
         if self._upstream and self._trailers is not None:
             self._upstream.send_trailers(self._trailers)
         self._wait_for_try()

@@ -11,7 +11,7 @@ Envoy 1.40.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.abi.codec import PropertyValue
@@ -76,6 +76,7 @@ class WasmFilter(HttpFilter):
         self._request = _Windows()
         self._response = _Windows()
         self._failure_sent = False
+        self._closed = False
         self._destroyed = False
         self.in_access_log = False
 
@@ -259,8 +260,9 @@ class WasmFilter(HttpFilter):
     def close_stream(self, kind: StreamType) -> None:
         """Reset after this call."""
         if kind in (StreamType.REQUEST, StreamType.RESPONSE):
-            if self._is_over:
+            if self._is_over or self._closed:
                 self._plugin.note_crash("a stream is closed that is over")
+            self._closed = True
             self.stream.info.details = self.stream.info.details or "wasm_close_stream"
             self._wasm.after_call(self.stream.reset)
 
@@ -291,7 +293,7 @@ class WasmFilter(HttpFilter):
             self.stream.reply(_FAILED)
 
 
-def leave(state: dict[bytes, bytes], root: Context, path: bytes, value: bytes) -> Status:
+def leave(state: MutableMapping[bytes, bytes], root: Context, path: bytes, value: bytes) -> Status:
     """Leave a value on a stream or connection; what was declared of it stays with it."""
     name = b"wasm." + path
     before = state.get(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from meshsim.abi.constants import LogLevel
 from meshsim.abi.events import LogLine
-from meshsim.envoy.filters.native import cost_ns
 from meshsim.envoy.lua.host import Functions
 from meshsim.envoy.lua.run import Run
 from meshsim.envoy.lua.state import STRIDE, State
@@ -29,8 +28,9 @@ class LoadedScript:
         self._keeps_logs = host.process.recorder.level >= Level.ABI
         self.runs: dict[int, Run] = {}
         self._numbers = 0
-        self._call_ns = round(cost_ns(host, "lua_call_ns"))
-        self._stride_ns = round(cost_ns(host, "lua_step_ns") * STRIDE / _STEP_INSTRUCTIONS)
+        costs = host.process.costs
+        self._call_ns = costs.lua_call_ns
+        self._stride_ns = round(costs.lua_step_ns * STRIDE / _STEP_INSTRUCTIONS)
         functions = Functions(
             self.runs, lambda items: self.state.table(items), self._log, host.has_cluster, host.epoch_ns
         )

@@ -68,6 +68,11 @@ def test_scalars_mean_what_they_mean_to_envoy(key: str) -> None:
     assert type(plain(read(SEEN, "seen"))[key]) is type(EXPECTED[key])
 
 
+def test_a_number_longer_than_python_reads_is_text_as_any_beyond_64_bits() -> None:
+    digits = "9" * 5000
+    assert plain(read(f"a: {digits}\nb: -{digits}\n", "example")) == {"a": digits, "b": f"-{digits}"}
+
+
 def test_the_last_of_two_equal_keys_wins_and_there_are_no_merge_keys() -> None:
     tree = plain(read("a: &x {p: 1}\nb: {<<: *x, q: 2}\nc: 1\nc: 2\n~: none\n1.5: float\n", "x"))
 

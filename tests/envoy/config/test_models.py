@@ -163,6 +163,21 @@ def test_what_is_not_modelled_is_refused_or_left_out(line: str) -> None:
     assert bootstrap.static_resources.listeners[0].name == "main"
 
 
+def test_a_filter_that_is_chosen_by_a_matcher_is_one_that_envoy_knows() -> None:
+    by_header = (
+        "          http_filters:\n          - name: chosen\n            typed_config:\n"
+        '              "@type": type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher\n'
+        "              extension_config: {name: composite, typed_config: "
+        "{'@type': type.googleapis.com/envoy.extensions.filters.http.composite.v3.Composite}}\n"
+        "              xds_matcher: {matcher_tree: {input: {name: header, typed_config: {header_name: x, "
+        "'@type': type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput}}, "
+        "exact_match_map: {map: {a: {action: {name: skip, typed_config: {'@type': "
+        "type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter}}}}}}}\n"
+    )
+    with pytest.raises(UnmodelledField, match=r"envoy\.extensions\.common\.matching\.v3\.ExtensionWithMatcher"):
+        parse_bootstrap(BASE.replace("          http_filters:\n", by_header))
+
+
 def test_a_filter_that_is_not_modelled_is_left_out_of_its_chain() -> None:
     grpc_web = (
         "          http_filters:\n          - name: grpc-web\n            typed_config:\n"

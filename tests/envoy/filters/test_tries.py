@@ -60,12 +60,19 @@ class _HostEnd:
 class Asker:
     def __init__(self) -> None:
         self.noted: list[object] = []
+        self.kept = BodyBuffer()
 
     def upstream_chosen(self, address: Address, sent: HeaderMap) -> None:
         self.noted.append("chosen")
 
     def upstream_connected(self) -> None:
         pass
+
+    def kept_body(self) -> BodyBuffer | None:
+        return self.kept
+
+    def answer_informational(self, status: int) -> None:
+        self.noted.append(status)
 
     def answer_headers(self, headers: HeaderMap, end: bool) -> None:
         self.noted.append(int(headers[b":status"]))
@@ -109,7 +116,10 @@ class World:
     def run(self, body: bytes | None = None) -> list[object]:
         self.tries.begin(body is None)
         if body is not None:
-            self.tries.send_data(body, True)
+            data = BodyBuffer(bytearray(body))
+            self.tries.send_data(data, True)
+            if self.tries.may_retry:
+                self.asker.kept.take(data)
         self.kernel.run(self.kernel.now_ns + 3_000 * MS)
         return self.asker.noted
 
