@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Annotated, NoReturn
 
@@ -18,6 +21,9 @@ DEBUG_VARIABLE = "MESHSIM_DEBUG"
 
 #: A shell's word for "ended by the interrupt key".
 INTERRUPTED = 130
+
+#: What the system says when a file or standard output takes no more.
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 app = typer.Typer(
     name="meshsim",
@@ -76,23 +82,44 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         :class:`~meshsim.errors.MeshsimError`, whose text goes to standard error; 130 when interrupted.
     """
     try:
-        app(args=arguments, prog_name="meshsim")
+        with _written_out():
+            app(args=arguments, prog_name="meshsim")
     except MeshsimError as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        _flush()
         print(f"meshsim: {error}", file=sys.stderr)
         raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
-    finally:
-        _flush()
     raise SystemExit(0)
 
 
+@contextlib.contextmanager
+def _written_out() -> Iterator[None]:
+    """Write all to standard output by the end of the block, and say so where it cannot be: on a full disk, say."""
+    sys.stdout = sys.stdout or io.StringIO()  # a process that was started without one has None
+    try:
+        try:
+            yield
+        finally:
+            _flush()
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _silence()
+        raise MeshsimError(
+            f"cannot write: {error.strerror}", error.filename or "standard output", "make room, or write elsewhere"
+        ) from error
+
+
 def _flush() -> None:
-    """Write out what is left; a reader who has gone (``| head``) is no error, and must not be one at exit."""
+    """Write out what is left; a reader who has gone (``| head``) is no error."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
+
+
+def _silence() -> None:
+    """Let nothing more reach standard output: Python would try again at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

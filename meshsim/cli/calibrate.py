@@ -39,7 +39,7 @@ def calibrate(
     """
     from meshsim.reference.calibrate import FULL, QUICK
 
-    if out is not None and out != STDOUT and (out.is_dir() or not os.access(out.absolute().parent, os.W_OK)):
+    if out is not None and out != STDOUT and not _is_writable(out):  # before minutes of measuring, not after them
         raise MeshsimError("cannot write here", str(out), "name a file in a folder that you may write")
     profile = _measure(out.stem if out else "here", QUICK if quick else FULL)
     if out is not None:
@@ -48,6 +48,13 @@ def calibrate(
         say(profile.to_json().rstrip("\n"))
     elif out != STDOUT:
         show(profile)
+
+
+def _is_writable(path: Path) -> bool:
+    if path.exists():
+        return not path.is_dir() and os.access(path, os.W_OK)
+    folder = path.absolute().parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
 
 
 def _measure(name: str, plan: Plan) -> Profile:

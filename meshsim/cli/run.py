@@ -86,7 +86,7 @@ def read_change(text: str) -> Change:
     from meshsim.errors import ConfigError
     from meshsim.sweeps.plan import read_vary
 
-    path, values = read_vary(text)
+    path, values = read_vary(text, "--set")
     if len(values) != 1:
         raise ConfigError(f"{len(values)} values for {path}", "--set", "give one, or use meshsim sweep --vary")
     return path, values[0]

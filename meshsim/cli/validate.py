@@ -83,7 +83,7 @@ def is_scenario(path: Path) -> bool:
 
     try:
         value = yaml.safe_load(read_text(path))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # whoever judges it says why
         return False
     return isinstance(value, dict) and "topology" in value and "static_resources" not in value
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import log
 
 from meshsim.cost.estimate import Estimate
-from meshsim.cost.profile import Profile
+from meshsim.cost.profile import MissingCoefficient, Profile
 
 
 def between(profile: Profile, prefix: str, amount: float) -> Estimate:
@@ -25,13 +25,13 @@ def between(profile: Profile, prefix: str, amount: float) -> Estimate:
 
     Raises
     ------
-    KeyError
+    MissingCoefficient
         The profile has none.
     """
     names = (name.removeprefix(prefix) for name in profile.coefficients if name.startswith(prefix))
     amounts = sorted(int(tail) for tail in names if tail.isdigit())
     if not amounts:
-        raise KeyError(prefix)
+        raise MissingCoefficient(prefix, profile.name)
     nearest = min(max(amount, amounts[0]), amounts[-1])
     for low, high in pairwise(amounts):
         if low <= nearest <= high:

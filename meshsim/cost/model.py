@@ -110,13 +110,8 @@ class CostModel:
 
     @cached_property
     def native_filter_ns(self) -> int:
-        """Time that a native filter takes for a request: one that changes a header."""
+        """Time that a native filter takes for a request: measured on one that adds a header."""
         return self._ns("native_filter_ns")
-
-    @cached_property
-    def native_change_ns(self) -> int:
-        """Time of each further header that it changes."""
-        return self._ns("native_change_ns")
 
     @cached_property
     def lua_filter_ns(self) -> int:
@@ -132,6 +127,11 @@ class CostModel:
     def lua_call_ns(self) -> int:
         """Time of a call of Envoy's API out of Lua."""
         return self._ns("lua_call_ns")
+
+    @cached_property
+    def lua_step_ns(self) -> float:
+        """Time of a round of a simple loop in Lua."""
+        return self._at_least_0("lua_step_ns")
 
     def _ns(self, name: str) -> int:
         return round(self._at_least_0(name))

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from meshsim.cost.estimate import Estimate
-from meshsim.errors import ConfigError
+from meshsim.errors import ConfigError, MeshsimError
 
 Point = tuple[float, float]
 
@@ -38,11 +39,42 @@ class Coefficient:
     points: Mapping[str, tuple[tuple[Point, ...], ...]]
 
 
+class MissingCoefficient(MeshsimError, KeyError):
+    """A profile lacks what was asked for: the meshsim that measured it did not know it yet.
+
+    Parameters
+    ----------
+    name : str
+        The coefficient's, kept as ``name``; or how those of a kind begin.
+    profile : str
+        The profile's name.
+
+    Examples
+    --------
+    >>> print(MissingCoefficient("wake_ns", "mine"))
+    cost profile mine: lacks wake_ns; an earlier meshsim measured it
+      -> calibrate again: meshsim calibrate --out FILE
+    """
+
+    def __init__(self, name: str, profile: str = "") -> None:
+        super().__init__(
+            f"lacks {name}; an earlier meshsim measured it",
+            f"cost profile {profile}",
+            "calibrate again: meshsim calibrate --out FILE",
+        )
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Profile:
     """Coefficients by name, and their provenance.
 
     ``measured`` says when, where and with what: ``date``, ``envoy``, ``wasmtime``, ``cpu``, ``cores``, ``kernel``.
+
+    Raises
+    ------
+    MissingCoefficient
+        Whatever asks for a coefficient by name: the profile lacks it.
 
     Examples
     --------
@@ -57,15 +89,38 @@ class Profile:
     measured: Mapping[str, str]
 
     def __getitem__(self, name: str) -> float:
-        return self.coefficients[name].value
+        return self.coefficient(name).value
+
+    def coefficient(self, name: str) -> Coefficient:
+        """Return a coefficient with its provenance."""
+        try:
+            return self.coefficients[name]
+        except KeyError:
+            raise MissingCoefficient(name, self.name) from None
 
     def estimate(self, name: str) -> Estimate:
         """Return a coefficient with its range."""
-        each = self.coefficients[name]
+        each = self.coefficient(name)
         return Estimate(each.value, each.low, each.high)
 
     @classmethod
-    def from_json(cls, text: str) -> Profile:
+    def from_file(cls, path: str | Path) -> Profile:
+        """Read a profile that ``meshsim calibrate --out`` has written.
+
+        Raises
+        ------
+        ConfigError
+            There is no such file, or it is no profile.
+        """
+        try:
+            return cls.from_json(Path(path).read_bytes())
+        except OSError as error:
+            raise ConfigError(f"cannot read: {error.strerror}", str(path), "check the path") from error
+        except ConfigError as error:
+            raise ConfigError(error.what, str(path), error.remedy) from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Profile:
         """Read a profile.
 
         Raises

@@ -102,7 +102,7 @@ def _slice(row: HopRow, track: _Track) -> Json:
         args["filter"] = row.filter
     return {
         "ph": "X", "pid": track.pid, "tid": track.tid, "name": f"{row.service} {row.status}",
-        "cat": "error" if row.status == 0 or row.status >= 500 else "callout" if row.filter else "request",
+        "cat": "error" if row.failed else "callout" if row.filter else "request",
         "ts": row.start_ns / 1000,
         "dur": (row.end_ns - row.start_ns) / 1000,
         "args": args | {f"{name[:-3]}_us": value for name, value in parts.items()},

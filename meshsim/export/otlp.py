@@ -49,7 +49,6 @@ def write(result: Result, path: str | Path, requests: int = 1000) -> None:
 
 def _span(row: HopRow, seed: int) -> Json:
     root = row.parent < 0
-    failed = row.status == 0 or row.status >= 500
     return {
         "traceId": _id(16, seed, row.request),
         "spanId": _id(8, seed, row.request, row.hop),
@@ -59,7 +58,7 @@ def _span(row: HopRow, seed: int) -> Json:
         "startTimeUnixNano": str(EPOCH_NS + row.start_ns),
         "endTimeUnixNano": str(EPOCH_NS + row.end_ns),
         "attributes": _attributes(row),
-        "status": {"code": _ERROR if failed else _UNSET},
+        "status": {"code": _ERROR if row.failed else _UNSET},
     }
 
 

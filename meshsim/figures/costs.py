@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from meshsim.cost import Estimate, Profile, default_profile, total
 from meshsim.figures.canvas import MARKERS, Picture, ThemeName, axes, legend, theme_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from meshsim.figures.stacks import stack
 
 ENGINES = ("native", "wasm", "lua")
 _PREFIX = "task_ns."
-_HATCHES = ("", "//", "..", "\\\\", "xx", "--", "++", "oo")
 #: What a number is divided by, by the unit that it is shown in.
 UNITS = {"us": 1e3, "ms": 1e6, "MiB": float(1 << 20)}
 
@@ -65,37 +61,20 @@ def cost_stacks(
         What it is.
     """
     look = theme_of(theme)
-    names = [
-        name
-        for name in dict.fromkeys(name for parts in bars.values() for name in parts)
-        if any(parts.get(name, Estimate(0, 0, 0)).value > 0 for parts in bars.values())
-    ]
+    there = {name for parts in bars.values() for name, each in parts.items() if each.value > 0}
+    sizes = {
+        label: {name: max(0.0, each.value) / UNITS[unit] for name, each in parts.items() if name in there}
+        for label, parts in bars.items()
+    }
     figure, [panel] = axes(look, title, height=1.5 + 0.45 * max(2, len(bars)))
-    _stack(panel, bars, names, unit, theme)
+    stack(panel, look, sizes, height=0.6)
     wholes = {label: total(parts.values()) for label, parts in bars.items()}
     for row, whole in enumerate(wholes.values()):
         low, value, high = (each / UNITS[unit] for each in (whole.low, whole.value, whole.high))
         panel.errorbar(value, row, xerr=[[value - low], [high - value]], color=look.ink, capsize=3, elinewidth=1.2)
         panel.annotate(f"  {value:.3g} {unit}", (high, row), va="center", color=look.ink, fontsize=9)
-    panel.set_yticks(range(len(bars)), list(bars))
-    panel.set_ylim(len(bars) - 0.4, -0.6)
     panel.set_xlim(0, 1.2 * max((whole.high for whole in wholes.values()), default=1.0) / UNITS[unit] or 1.0)
-    panel.grid(axis="y", visible=False)
     panel.set_xlabel(unit)
     legend(panel, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
     words = "; ".join(f"{label}: {whole.value / UNITS[unit]:.3g} {unit}" for label, whole in wholes.items())
     return Picture(figure, f"{title}, by part. {words}.")
-
-
-def _stack(
-    panel: Axes, bars: Mapping[str, Mapping[str, Estimate]], names: list[str], unit: str, theme: ThemeName
-) -> None:
-    look = theme_of(theme)
-    left = [0.0] * len(bars)
-    for name, colour, hatch in zip(names, look.series * 2, _HATCHES * 2, strict=False):
-        sizes = [max(0.0, parts[name].value) / UNITS[unit] if name in parts else 0.0 for parts in bars.values()]
-        panel.barh(
-            range(len(bars)), sizes, left=left, color=colour, hatch=hatch, edgecolor=look.ground, height=0.6,
-            linewidth=0, label=name,
-        )  # fmt: skip
-        left = [before + size for before, size in zip(left, sizes, strict=True)]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.figures.canvas import Picture, ThemeName, axes, legend, theme_of
+from meshsim.figures.stacks import stack
 
 if TYPE_CHECKING:
     from meshsim.mesh.result import MemoryPart, Result, Usage
 
 _MIB = 1 << 20
-_HATCHES = ("", "//", "..", "\\\\", "xx", "--", "++")
 
 #: Where the scale of a heat map may end, in percent: a quiet mesh is not all black.
 _SCALES = (10, 25, 50, 100)
@@ -32,26 +33,22 @@ def memory_stacks(memory: Mapping[str, Sequence[MemoryPart]], *, theme: ThemeNam
         For example ``{"2 workers": result.memory, ...}``, or :func:`by_pod` of one result.
     """
     look = theme_of(theme)
-    parts = list(dict.fromkeys(part.part for bar in memory.values() for part in bar))
     figure, [panel] = axes(look, "Memory", height=1.5 + 0.42 * max(2, len(memory)))
-    left = [0.0] * len(memory)
-    for part, colour, hatch in zip(parts, look.series * 2, _HATCHES * 2, strict=False):
-        sizes = [sum(one.size_bytes for one in bar if one.part == part) / _MIB for bar in memory.values()]
-        panel.barh(
-            range(len(memory)), sizes, left=left, color=colour, hatch=hatch, edgecolor=look.ground, height=0.62,
-            linewidth=0, label=part,
-        )  # fmt: skip
-        left = [a + b for a, b in zip(left, sizes, strict=True)]
-    for y, total in enumerate(left):
+    totals = stack(panel, look, {label: _sizes_mib(parts) for label, parts in memory.items()}, height=0.62)
+    for y, total in enumerate(totals):
         panel.annotate(f" {total:.1f} MiB", (total, y), va="center", color=look.ink, fontsize=9)
-    panel.set_yticks(range(len(memory)), list(memory))
-    panel.set_ylim(len(memory) - 0.4, -0.6)
-    panel.set_xlim(0, max(left, default=1.0) * 1.16 or 1.0)
-    panel.grid(axis="y", visible=False)
+    panel.set_xlim(0, max(totals, default=1.0) * 1.16 or 1.0)
     panel.set_xlabel("MiB")
     legend(panel, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    words = "; ".join(f"{label}: {total:.1f} MiB" for label, total in zip(memory, left, strict=True))
+    words = "; ".join(f"{label}: {total:.1f} MiB" for label, total in zip(memory, totals, strict=True))
     return Picture(figure, f"Memory by part. {words}.")
+
+
+def _sizes_mib(parts: Sequence[MemoryPart]) -> dict[str, float]:
+    sizes_bytes: Counter[str] = Counter()
+    for part in parts:
+        sizes_bytes[part.part] += part.size_bytes
+    return {part: size_bytes / _MIB for part, size_bytes in sizes_bytes.items()}
 
 
 def by_pod(result: Result) -> dict[str, list[MemoryPart]]:

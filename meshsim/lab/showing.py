@@ -14,7 +14,7 @@ from meshsim.figures.provenance import Origin
 from meshsim.lab.observe import Observation, observe
 from meshsim.lab.scenarios import Scenario
 from meshsim.reference.compare import Comparison, compare, render
-from meshsim.reference.envoy import envoy_version, find_envoy, run_envoy
+from meshsim.reference.envoy import envoy_version, find_envoy, release, run_envoy
 from meshsim.reference.rules import Scope
 
 
@@ -116,7 +116,7 @@ def show(scenario: Scenario, *, concurrency: int, seed: int = 0) -> Showing:
 def _real(
     bootstrap: Path, requests: Sequence[Request], concurrency: int, simulated: ReplayResult, scope: Scope
 ) -> Real:
-    version = envoy_version(find_envoy()).split("/")[1]
+    version = release(envoy_version(find_envoy()))
     began = perf_counter()
     result = run_envoy(bootstrap, requests, concurrency)
     took_s = perf_counter() - began

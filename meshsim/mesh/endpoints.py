@@ -224,7 +224,8 @@ class _Exchange:
         self._done = done
         self._over: Over | None = None
         self._asked_ns = outlet.thread.now_ns
-        self._reader = MessageReader(self)
+        #: Made when bytes come: on a lane none do, and the two would wait for the garbage collector.
+        self._reader: MessageReader | None = None
         self._socket: Socket | None = None
 
     def connected(self, socket: Socket) -> None:
@@ -250,6 +251,8 @@ class _Exchange:
 
     def on_read(self, parts: list[Part]) -> None:
         """Take what has arrived."""
+        if self._reader is None:
+            self._reader = MessageReader(self)
         self._reader.read(parts)
 
     def on_close(self) -> None:

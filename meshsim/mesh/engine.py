@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING
 
 from meshsim.errors import ConfigError
@@ -87,7 +88,7 @@ class World:
 
     def run(self, load: Load, *, seconds: float, warmup: float) -> Result:
         """Run a load; see :meth:`meshsim.mesh.Mesh.run`."""
-        if seconds <= 0 or not 0 <= warmup < seconds:
+        if not 0 <= warmup < seconds < inf:
             raise ConfigError(f"{seconds} s with a warm-up of {warmup} s", remedy="some time has to be left")
         kernel, topology = self.kernel, self.mesh.topology
         start_ns = -(-kernel.now_ns // BIN_NS) * BIN_NS

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from meshsim.errors import ConfigError
-from meshsim.mesh.times import times
+from meshsim.mesh.times import Times, times
 from meshsim.mesh.topology import Call, Service, Sleep, Step, Together, Topology
 
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)i?b?", re.IGNORECASE)
+_MOST_BYTES = 1 << 40
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _INERT = frozenset(("type", "namespace", "numRbacPolicies"))
 _TOP = frozenset(("apiVersion", "kind", "defaults", "services"))
@@ -34,7 +36,10 @@ def size_bytes(given: Any, where: str = "size") -> int:
     found = _SIZE.fullmatch(str(given).strip())
     if found is None or isinstance(given, bool):
         raise ConfigError(f"{given!r} is no size", where, "a number of bytes, or as 16 KB")
-    return int(float(found[1]) * 1024 ** _POWERS[found[2].lower()])
+    size = float(found[1]) * 1024 ** _POWERS[found[2].lower()]
+    if size > _MOST_BYTES:
+        raise ConfigError(f"{given!r} is more than a message can hold", where, "at most 1 TB")
+    return int(size)
 
 
 def share(given: Any, where: str = "share") -> float:
@@ -80,9 +85,22 @@ def _flag(given: Any, where: str) -> bool:
 
 
 def _number(given: Any, where: str) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or given < 0:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < inf:
         raise ConfigError(f"{given!r} is no number from 0 on", where)
     return float(given)
+
+
+def _words(given: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(given, list) or not given:
+        raise ConfigError(f"{given!r} is no list of names", where)
+    return tuple(map(str, given))
+
+
+def _times(given: Any, where: str) -> Times:
+    try:
+        return times(str(given))
+    except ConfigError as error:
+        raise ConfigError(error.what, where, error.remedy) from None
 
 
 #: isotope's name of a field, ours, and what reads its value.
@@ -92,8 +110,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "responseSize": ("response_bytes", size_bytes),
     "isEntrypoint": ("is_entry", _flag),
     "cluster": ("zones", lambda given, _: (str(given),)),
-    "zones": ("zones", lambda given, _: tuple(map(str, given))),
-    "serviceTime": ("service_time", lambda given, _: times(given)),
+    "zones": ("zones", _words),
+    "serviceTime": ("service_time", _times),
     "concurrency": ("concurrency", _whole(0)),
     "queue": ("queue", _whole(0)),
     "discipline": ("discipline", _choice("fifo", "ps")),
@@ -158,7 +176,7 @@ def _step(given: object, request_bytes: int, where: str) -> Step:
     step = _mapping(given, where)
     match list(step.items()):
         case [("sleep", time)]:
-            return Sleep(times(time if isinstance(time, str) else str(time)))
+            return Sleep(_times(time, f"{where}.sleep"))
         case [("call", str(service))]:
             return Call(service, request_bytes)
         case [("call", Mapping() as call)]:

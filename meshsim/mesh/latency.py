@@ -62,11 +62,6 @@ class Latency(ABC):
         return self.quantile(0.9)
 
     @property
-    def p95(self) -> int:
-        """In ns: 95 of 100 took no longer."""
-        return self.quantile(0.95)
-
-    @property
     def p99(self) -> int:
         """In ns: 99 of 100 took no longer."""
         return self.quantile(0.99)

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from meshsim.errors import ConfigError
+from meshsim.mesh.ranges import among, within
 from meshsim.mesh.times import AT_ONCE, Draw, Exponential, Times
 from meshsim.sim import Streams
 
 _SECOND_NS = 1_000_000_000
+Arrivals: TypeAlias = Literal["poisson", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,15 @@ class OpenLoop:
     """
 
     rate: float
-    arrivals: Literal["poisson", "constant"] = "poisson"
+    arrivals: Arrivals = "poisson"
     burst: int = 1
     connections: int = 0
 
     def __post_init__(self) -> None:
-        if self.rate <= 0 or self.burst < 1 or self.connections < 0:
-            raise ConfigError(f"{self} sends nothing", remedy="rate and burst have to be positive")
+        if not 0 < self.rate <= _SECOND_NS:
+            raise ConfigError(f"rate is {self.rate}", "OpenLoop", "more than 0, and at most one a nanosecond")
+        within(self, burst=(1, inf), connections=(0, inf))
+        among(self, arrivals=get_args(Arrivals))
 
     def arrivals_ns(self, streams: Streams) -> Iterator[int]:
         """When each request is due, in ns from the beginning, without end."""
@@ -70,8 +74,7 @@ class ClosedLoop:
     think: Times = AT_ONCE
 
     def __post_init__(self) -> None:
-        if self.users < 1:
-            raise ConfigError("a closed loop without users")
+        within(self, users=(1, inf))
 
     def thinking(self, streams: Streams) -> Draw:
         """How long each pause is."""
@@ -98,14 +101,14 @@ class Trace:
         Raises
         ------
         ConfigError
-            There is no such column, or no number in it, or time goes back.
+            There is no such column, or no time in it, or time goes back.
         """
         reader = csv.DictReader(rows)
         if column not in (reader.fieldnames or ()):
             raise ConfigError(f"no column {column!r}", remedy=f"there are: {', '.join(reader.fieldnames or ())}")
         try:
-            times = tuple(round(float(row[column]) * _SECOND_NS) for row in reader)
-        except ValueError as error:
+            times = tuple(round(float(row[column] or "") * _SECOND_NS) for row in reader)
+        except (ValueError, OverflowError) as error:
             raise ConfigError(f"column {column!r}: {error}") from None
         if any(after < before for before, after in zip((0, *times), times, strict=False)):
             raise ConfigError(f"column {column!r}: time goes back")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from meshsim.errors import ConfigError
 from meshsim.mesh.isotope import topology_of
+from meshsim.mesh.places import yaml_values
 from meshsim.mesh.topology import Topology
 
 
@@ -25,8 +24,8 @@ def load_isotope(source: str | Path) -> Topology:
     'a'
     """
     if isinstance(source, str) and "\n" in source:
-        return topology_of(_parsed(source, "topology"), "topology")
-    return topology_of(_parsed(_text(Path(source)), str(source)), str(source))
+        return topology_of(yaml_values(source, "topology"), "topology")
+    return topology_of(yaml_values(_text(Path(source)), str(source)), str(source))
 
 
 def load_module(module: bytes | str | Path) -> tuple[bytes, str]:
@@ -52,10 +51,3 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
         raise ConfigError(f"no topology: {reason}", str(path), "check the path") from None
-
-
-def _parsed(text: str, origin: str) -> object:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not YAML: {error}", origin) from None

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from meshsim.cost import CostModel
 from meshsim.errors import ConfigError
 from meshsim.mesh.actions import Action
 from meshsim.mesh.load import Load
 from meshsim.mesh.network import Network
+from meshsim.mesh.ranges import among, within
 from meshsim.mesh.topology import Topology
 from meshsim.sim import Level
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from meshsim.mesh.result import Result
 
 Proxies: TypeAlias = Literal["sidecar", "none", "node"]
+Deal: TypeAlias = Literal["hash", "turn"]
 Direction: TypeAlias = Literal["inbound", "outbound", "both"]
 GATEWAY = "gateway"
 """The gateway's name among services."""
@@ -74,6 +77,17 @@ class Mesh:
     deal : {"hash", "turn"}
         How a proxy's connections come to its workers: by the kernel's hash of addresses and ports, which may give one
         worker all of them, or each worker in turn.
+    filters : mapping of str to tuple of WasmFilter
+        By service; :meth:`with_filter` adds to them.
+    timeline : tuple of (int, Action)
+        What happens, and when the load has gone on for so many ns; :meth:`at` adds to it.
+    costs : CostModel
+        What proxies' work takes.
+
+    Raises
+    ------
+    ConfigError
+        A number or a word is out of its range.
 
     Examples
     --------
@@ -90,10 +104,14 @@ class Mesh:
     gateway: bool = False
     nodes: int = 1
     envoy_headers: bool = False
-    deal: Literal["hash", "turn"] = "hash"
+    deal: Deal = "hash"
     filters: Mapping[str, tuple[WasmFilter, ...]] = field(default_factory=dict)
     timeline: tuple[tuple[int, Action], ...] = ()
     costs: CostModel = field(default_factory=CostModel)
+
+    def __post_init__(self) -> None:
+        among(self, proxies=get_args(Proxies), deal=get_args(Deal))
+        within(self, nodes=(1, inf))
 
     @classmethod
     def from_isotope(cls, source: str | Path, **options: Any) -> Mesh:

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeAlias
 
+from meshsim.mesh.ranges import within
 from meshsim.mesh.times import Constant, Times
 
 RETRANSMIT_NS = 200_000_000
 """Linux's least retransmission time-out (``TCP_RTO_MIN``)."""
+
+MOST_LOSS = 0.9
+"""The greatest share of messages that can be lost: beyond, doubled time-outs take years."""
 
 _NEAR = Constant(250_000)
 """One way between two machines of a zone: assumed, not measured."""
@@ -33,12 +38,20 @@ class Link:
     bandwidth : int
         Bits a second, shared by all connections of the two pods in this direction; 0 for no bound.
     loss : float
-        Share of messages that have to be sent again.
+        Share of messages that have to be sent again, at most :data:`MOST_LOSS`.
+
+    Raises
+    ------
+    ConfigError
+        A number is out of its range.
     """
 
     latency: Times = _NEAR
     bandwidth: int = 0
     loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        within(self, bandwidth=(0, inf), loss=(0, MOST_LOSS))
 
 
 @dataclass(frozen=True, slots=True)

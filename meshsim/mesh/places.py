@@ -45,6 +45,26 @@ class Mistakes(ConfigError):
         super().__init__("\n".join(mistake.text(origin) for mistake in self.mistakes))
 
 
+def yaml_values(text: str, origin: str) -> Any:
+    """Return the plain values of a YAML text.
+
+    Raises
+    ------
+    ConfigError
+        The text is not YAML, or it nests too deep, or its aliases multiply beyond reason.
+
+    Examples
+    --------
+    >>> yaml_values("rate: 5", "example")
+    {'rate': 5}
+    """
+    read(text, origin)  # says what is wrong with the syntax, and where
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a tag that is not known; a date that is none
+        raise ConfigError(f"not YAML: {error}", origin, "mend the file's syntax") from None
+
+
 class Document:
     r"""A YAML text: its values, and the line of each.
 
@@ -63,7 +83,7 @@ class Document:
     """
 
     def __init__(self, text: str, origin: str) -> None:
-        read(text, origin)  # says what is wrong with the syntax, and where
+        self.value: Any = yaml_values(text, origin)
         self.origin = origin
         self._lines: dict[Path, int] = {(): 1}
         self._twice: list[Mistake] = []
@@ -72,10 +92,6 @@ class Document:
             self._walk(root, ())
         if self._twice:
             raise Mistakes(origin, self._twice)
-        try:
-            self.value: Any = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:  # a tag that is not known; a date that is none
-            raise ConfigError(f"not YAML: {error}", origin, "mend the file's syntax") from None
 
     def line(self, path: Path) -> int:
         """Return the line of what stands at a path, or of the nearest thing above it."""

@@ -78,6 +78,11 @@ class HopRow(NamedTuple):
     warm: int
     filter: str = ""
 
+    @property
+    def failed(self) -> bool:
+        """Whether no answer came, or a 5xx."""
+        return self.status == 0 or self.status >= 500
+
 
 class Coded(NamedTuple):
     """A column of strings: each distinct one once, and which of them each row has."""

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
 from meshsim.errors import ConfigError
 from meshsim.mesh import actions
 from meshsim.mesh.isotope import topology_of
 from meshsim.mesh.load import ClosedLoop, Load, OpenLoop, Phases, Trace
 from meshsim.mesh.mesh import GATEWAY, Mesh
 from meshsim.mesh.network import Link, Network, Tls
-from meshsim.mesh.places import Document, Mistake, Mistakes, Path, dotted, instead
+from meshsim.mesh.places import Document, Mistake, Mistakes, Path, dotted, instead, yaml_values
 from meshsim.mesh.scenario_model import (
     EventPart,
     LinkPart,
@@ -91,13 +89,7 @@ class _Builder:
     # --- parts ---
 
     def _topology(self) -> Topology | None:
-        given = self._model.topology
-        document = (
-            self._try(("topology",), lambda: yaml.safe_load(self._read(given))) if isinstance(given, str) else given
-        )
-        if document is None:
-            return None
-        topology: Topology | None = self._try(("topology",), lambda: topology_of(document))
+        topology: Topology | None = self._try(("topology",), self._plain_topology)
         for name, part in sorted(self._model.services.items(), key=lambda item: item[0] != ALL):
             if topology is None or not self._service(("services", name), name, topology, besides=(ALL,)):
                 continue
@@ -107,7 +99,13 @@ class _Builder:
 
     def _plain_topology(self) -> Topology:
         given = self._model.topology
-        return topology_of(yaml.safe_load(self._read(given)) if isinstance(given, str) else given)
+        return topology_of(given if isinstance(given, dict) else yaml_values(self._utf8(given), given))
+
+    def _utf8(self, name: str) -> str:
+        try:
+            return self._read(name).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"not UTF-8 at byte {error.start}", name, "save it as UTF-8") from None
 
     def _mesh(self, topology: Topology) -> Mesh:
         model = self._model

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from meshsim.errors import ConfigError
+from meshsim.mesh.network import MOST_LOSS
 from meshsim.mesh.times import Times, duration_ns, times
 
 _T = TypeVar("_T")
@@ -49,7 +50,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Part(BaseModel):
     """Base of all parts of a scenario: no field but those that are named."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 def _one_of(part: Any, names: tuple[str, ...]) -> Any:
@@ -107,7 +110,7 @@ class LinkPart(Part):
 
     latency: Distribution | None = Field(None, description="of each message")
     bandwidth: int = Field(0, ge=0, description="bits a second; 0: no bound")
-    loss: Share = Field(0.0, description="share of messages that have to be sent again")
+    loss: float = Field(0.0, ge=0, le=MOST_LOSS, description="share of messages that have to be sent again")
 
 
 class ZonesPart(LinkPart):
@@ -145,7 +148,7 @@ class PluginPart(Part):
 class OpenPart(Part):
     """Requests at a rate, whatever becomes of the answers."""
 
-    rate: float = Field(gt=0, description="requests a second")
+    rate: float = Field(gt=0, le=1e9, description="requests a second")
     arrivals: Literal["poisson", "constant"] = "poisson"
     burst: int = Field(1, ge=1, description="so many at once")
     connections: int = Field(0, ge=0, description="of the client; 0: as many as it takes")

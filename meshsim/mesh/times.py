@@ -8,14 +8,18 @@ of the slow, mean of the others), ``pareto(1ms, 2.5)`` (least, shape).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
+from itertools import repeat
 from math import exp, inf
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from meshsim.errors import ConfigError
+from meshsim.mesh.ranges import LONGEST_NS, within
 from meshsim.sim import Streams
+from meshsim.sim.random import whole_ns
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -28,16 +32,42 @@ _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_00
 _SPAN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _CALL = re.compile(r"([a-z]+)\((.*)\)")
 
+#: What parameters may be that are no times; with a larger sigma or a smaller shape the tail alone is left.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "share": (0, 1),
+    "stages": (1, inf),
+    "sigma": (0, 10),
+    "shape": (0.1, inf),
+}
 
-class Times(Protocol):
-    """A distribution of times."""
+
+class Times(ABC):
+    """A distribution of times.
+
+    Raises
+    ------
+    ConfigError
+        A parameter is out of its range.
+    """
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # each distribution is a dataclass; its fields are its parameters
+
+    def __post_init__(self) -> None:
+        within(self, **{each.name: _RANGES.get(each.name, (0, LONGEST_NS)) for each in fields(self)})
 
     @property
+    @abstractmethod
     def mean_ns(self) -> float:
         """The mean, in ns."""
 
+    @abstractmethod
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
+        """Give times in ns, drawn from the stream of this name."""
+
     def draws(self, streams: Streams, name: str) -> Draw:
         """Draw from the stream of this name."""
+        return self.without_end(streams, name).__next__
 
 
 def duration_ns(text: str) -> int:
@@ -46,7 +76,7 @@ def duration_ns(text: str) -> int:
     Raises
     ------
     ConfigError
-        It is none.
+        It is none, or longer than there are numbers for.
 
     Examples
     --------
@@ -59,47 +89,45 @@ def duration_ns(text: str) -> int:
     spans = list(_SPAN.finditer(text))
     if not spans or "".join(span.group() for span in spans) != text:
         raise ConfigError(f"{text!r} is no duration", remedy="a number and a unit: 10ms, 1.5s, 250us")
-    return round(sum(float(span[1]) * _UNITS[span[2]] for span in spans))
+    whole_ns = sum(float(span[1]) * _UNITS[span[2]] for span in spans)
+    if whole_ns > LONGEST_NS:
+        raise ConfigError(f"{text!r} is too long", remedy="at most two years")
+    return round(whole_ns)
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Times):
     """Always the same time."""
 
     ns: int = 0
 
     @property
     def mean_ns(self) -> float:
-        """The mean."""
         return float(self.ns)
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Give the time again and again; nothing is drawn."""
-        ns = self.ns
-        return lambda: ns
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
+        return repeat(self.ns)
 
 
 AT_ONCE = Constant(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential:
+class Exponential(Times):
     """Without memory."""
 
     ns: float
 
     @property
     def mean_ns(self) -> float:
-        """The mean."""
         return self.ns
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
-        return _next(streams.exponential_ns(name, self.ns))
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
+        return streams.exponential_ns(name, self.ns)
 
 
 @dataclass(frozen=True, slots=True)
-class LogNormal:
+class LogNormal(Times):
     """With a tail; ``sigma`` is that of the logarithm."""
 
     median_ns: float
@@ -107,51 +135,48 @@ class LogNormal:
 
     @property
     def mean_ns(self) -> float:
-        """The mean."""
         return self.median_ns * exp(self.sigma**2 / 2)
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
-        return _next(streams.lognormal_ns(name, self.median_ns, self.sigma))
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
+        return streams.lognormal_ns(name, self.median_ns, self.sigma)
 
 
 @dataclass(frozen=True, slots=True)
-class Uniform:
+class Uniform(Times):
     """Equally likely between two times, both included."""
 
     low_ns: int
     high_ns: int
 
+    def __post_init__(self) -> None:
+        within(self, low_ns=(0, LONGEST_NS), high_ns=(self.low_ns, LONGEST_NS))
+
     @property
     def mean_ns(self) -> float:
-        """The mean."""
         return (self.low_ns + self.high_ns) / 2
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
-        return _next(streams.uniform_ns(name, self.low_ns, self.high_ns))
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
+        return streams.uniform_ns(name, self.low_ns, self.high_ns)
 
 
 @dataclass(frozen=True, slots=True)
-class Erlang:
-    """The sum of equal exponential stages; more regular than one of them."""
+class Erlang(Times):
+    """The sum of equal exponential stages, of ``ns`` on average; more regular than one of them."""
 
     stages: int
     ns: float
 
     @property
     def mean_ns(self) -> float:
-        """The mean of the sum."""
         return self.ns
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
         stages, each_ns = self.stages, self.ns / self.stages
-        return _next(streams.variates(name, lambda generator, n: _whole(generator.gamma(stages, each_ns, n))))
+        return streams.variates(name, lambda generator, n: whole_ns(generator.gamma(stages, each_ns, n)))
 
 
 @dataclass(frozen=True, slots=True)
-class HyperExponential:
+class HyperExponential(Times):
     """Exponential with one of two means: ``share`` of the times are of ``slow_ns``."""
 
     share: float
@@ -160,16 +185,14 @@ class HyperExponential:
 
     @property
     def mean_ns(self) -> float:
-        """The mean of all."""
         return self.share * self.slow_ns + (1 - self.share) * self.fast_ns
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
-        return _next(streams.variates(name, partial(_mixed, self.share, self.slow_ns, self.fast_ns)))
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
+        return streams.variates(name, partial(_mixed, self.share, self.slow_ns, self.fast_ns))
 
 
 @dataclass(frozen=True, slots=True)
-class Pareto:
+class Pareto(Times):
     """A power law from ``least_ns`` on; the mean is finite for a ``shape`` above 1."""
 
     least_ns: float
@@ -177,31 +200,32 @@ class Pareto:
 
     @property
     def mean_ns(self) -> float:
-        """The mean."""
         return self.least_ns * self.shape / (self.shape - 1) if self.shape > 1 else inf
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
         least_ns, shape = self.least_ns, self.shape
-        return _next(streams.variates(name, lambda generator, n: _whole(least_ns * (1 + generator.pareto(shape, n)))))
+        return streams.variates(name, lambda generator, n: whole_ns(least_ns * (1 + generator.pareto(shape, n))))
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Times):
     """One of some times that were measured, equally likely."""
 
     values_ns: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if not self.values_ns or min(self.values_ns) < 0:
+            raise ConfigError("no times, or one below 0", "Observed", "give what was measured, in ns")
+
     @property
     def mean_ns(self) -> float:
-        """The mean."""
         return sum(self.values_ns) / len(self.values_ns)
 
-    def draws(self, streams: Streams, name: str) -> Draw:
-        """Draw."""
+    def without_end(self, streams: Streams, name: str) -> Iterator[int]:
         values = self.values_ns
-        places = streams.variates(name, lambda generator, n: generator.integers(0, len(values), n))
-        return lambda: values[next(places)]
+        return map(
+            values.__getitem__, streams.variates(name, lambda generator, n: generator.integers(0, len(values), n))
+        )
 
 
 def times(given: Times | str | int) -> Times:
@@ -210,7 +234,7 @@ def times(given: Times | str | int) -> Times:
     Raises
     ------
     ConfigError
-        The text names none.
+        It is neither; or the text names none, or one that cannot be.
 
     Examples
     --------
@@ -221,8 +245,10 @@ def times(given: Times | str | int) -> Times:
     """
     if isinstance(given, int):
         return Constant(given)
-    if not isinstance(given, str):
+    if isinstance(given, Times):
         return given
+    if not isinstance(given, str):
+        raise ConfigError(f"{given!r} is no time", remedy="a text with a unit: 10ms, exponential(10ms)")
     found = _CALL.fullmatch(given.strip())
     if found is None:
         return Constant(duration_ns(given))
@@ -232,7 +258,11 @@ def times(given: Times | str | int) -> Times:
     make, readers = _BY_NAME[name]
     if len(arguments) != len(readers):
         raise ConfigError(f"{given!r}: {name} takes {len(readers)} values", remedy="see meshsim.mesh.times")
-    return make(*(_read(reader, argument, given) for reader, argument in zip(readers, arguments, strict=True)))
+    values = [_read(reader, argument, given) for reader, argument in zip(readers, arguments, strict=True)]
+    try:
+        return make(*values)
+    except ConfigError as error:
+        raise ConfigError(error.what, given, error.remedy) from None
 
 
 def _read(reader: Callable[[str], Any], argument: str, whole: str) -> Any:
@@ -252,15 +282,7 @@ _BY_NAME: dict[str, tuple[Callable[..., Times], tuple[Callable[[str], Any], ...]
 }
 
 
-def _next(iterator: Iterator[int]) -> Draw:
-    return iterator.__next__
-
-
-def _whole(values: NDArray[Any]) -> NDArray[Any]:
-    return values.round().astype("int64")
-
-
 def _mixed(share: float, slow_ns: float, fast_ns: float, generator: Generator, n: int) -> NDArray[Any]:
     slow = generator.random(n) < share
     drawn = generator.standard_exponential(n)
-    return _whole(drawn * (slow * slow_ns + ~slow * fast_ns))
+    return whole_ns(drawn * (slow * slow_ns + ~slow * fast_ns))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from meshsim.errors import ConfigError
+from meshsim.mesh.ranges import among, within
 from meshsim.mesh.times import AT_ONCE, Times
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ class Call:
     service: str
     request_bytes: int = 0
     probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        within(self, request_bytes=(0, inf), probability=(0, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Service:
 
     Attributes
     ----------
+    replicas : int
+        Pods.
     concurrency : int
         Requests that one application works on at once; 0 for any number. Others wait, ``queue`` of them (None: any
         number); who finds no room gets 503.
@@ -86,14 +93,27 @@ class Service:
         together.
     error_rate : float
         Share of requests that are answered with 500 instead.
+    response_bytes : int
+        Body of the answer.
+    script : tuple of Step
+        What a request does there, step by step.
+    is_entry : bool
+        Whether the client's requests come in here.
     zones : tuple of str
         Replica k is in zone k modulo their number.
     workers : int
         Worker threads of each sidecar.
     cpu_limit : float
         Processors that each sidecar may use, counted in periods of 100 ms; 0 for no limit.
+    traffic : Traffic
+        How callers reach it.
     http_filters : tuple of mapping
         HTTP filters of the sidecar's inbound listener in Envoy's own words, before the Wasm filters.
+
+    Raises
+    ------
+    ConfigError
+        A number or a word is out of its range.
     """
 
     name: str
@@ -112,7 +132,15 @@ class Service:
     cpu_limit: float = 0.0
     traffic: Traffic = field(default_factory=Traffic)
     http_filters: tuple[Mapping[str, Any], ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        within(
+            self, replicas=(1, inf), workers=(1, inf), concurrency=(0, inf), response_bytes=(0, inf),
+            error_rate=(0, 1), cpu_limit=(0, inf),
+        )  # fmt: skip
+        among(self, discipline=get_args(Discipline))
+        if not self.zones:
+            raise ConfigError(f"service {self.name!r} is in no zone", remedy='name one; ("",) where it does not matter')
 
     def calls(self) -> Iterator[Call]:
         """Every call of the script."""

@@ -64,11 +64,6 @@ class Turns(NamedTuple):
         return Turns(*(now - then for now, then in zip(self, before, strict=True)))
 
 
-def own_turns() -> Turns:
-    """What the calling thread has had so far."""
-    return _turns(Path("/proc/thread-self"))
-
-
 def _turns(task: Path) -> Turns:
     return Turns(*map(int, (task / "schedstat").read_text(encoding="ascii").split()))
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from meshsim.cost.profile import Coefficient, Profile
 from meshsim.reference import chains, fit, rounds, specimens, tiers, wakes
 from meshsim.reference.bench import Bench
-from meshsim.reference.envoy import envoy_version, termination_as_exit
+from meshsim.reference.envoy import envoy_version, release, termination_as_exit
 from meshsim.reference.fit import LUA_SCRIPTS, PAGES, TOGETHER, Round
 from meshsim.reference.heldout import digest
 from meshsim.reference.meanings import meanings
@@ -29,6 +29,9 @@ from meshsim.reference.probes import ROUNDS, probes
 from meshsim.reference.rounds import ALIKE, SMALL, Loading, Loads, Tick, Weighing, weigh
 from meshsim.reference.scripts import script
 from meshsim.wasm import Engine, FuncType, Vm, parse_module
+
+#: What is weighed beside a module of each size: nothing, memory that is touched, Lua, and many modules of two sizes.
+WEIGHED_BESIDES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Plan:
     @property
     def steps(self) -> int:
         """How many times somebody is told that it goes on."""
-        weighed = len(self.workers) * (len(self.weights) + 5)
+        weighed = len(self.workers) * (len(self.weights) + WEIGHED_BESIDES)
         loads = self.rounds * (self.passes + wakes.PASSES)
         return loads + self.loadings * (self.starts + 1) + self.weighings * weighed
 
@@ -109,7 +112,7 @@ def calibrate(name: str, plan: Plan, tick: Tick, say: Callable[[str], object]) -
     MeshsimError
         It does not start, or does not answer.
     """
-    about = {"envoy": envoy_version().split("/")[1]} | machine() | {"held out": digest()}
+    about = {"envoy": release(envoy_version())} | machine() | {"held out": digest()}
     with termination_as_exit(), tempfile.TemporaryDirectory(prefix="meshsim-calibrate-") as folder:
         bench = Bench(Path(folder))
         say("loading modules")

@@ -81,6 +81,15 @@ def envoy_version(binary: str | None = None) -> str:
     return version
 
 
+def release(version: str) -> str:
+    """The number of the release, of what :func:`envoy_version` says.
+
+    >>> release("commit/1.40.0/Clean/RELEASE/BoringSSL")
+    '1.40.0'
+    """
+    return version.split("/")[1]
+
+
 def cannot_run(binary: str, reason: object) -> ReferenceUnavailable:
     """The error for a binary that is there and does not run: one for another machine, say."""
     return ReferenceUnavailable(

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m meshsim.reference.findings", description="What a profile says.")
     parser.add_argument("profile", type=Path, nargs="?", metavar="PROFILE.json")
     given: Path | None = parser.parse_args(arguments).profile
-    profile = Profile.from_json(given.read_text(encoding="utf-8")) if given else default_profile()
+    profile = Profile.from_file(given) if given else default_profile()
     print(side_by_side(profile), claims(profile), sep="\n\n")
 
 

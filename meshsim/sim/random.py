@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BLOCK = 4096
 """Variates drawn at a time; what they are does not depend on it."""
 
+_LONGEST_NS = 1 << 62
+"""146 years."""
+
 
 class Streams:
     """The random streams of one run.
@@ -82,7 +85,7 @@ class Streams:
 
     def exponential_ns(self, name: str, mean_ns: float) -> Iterator[int]:
         """Draw exponential times in ns: arrivals of an open load, service without memory."""
-        return self.variates(name, lambda generator, n: _whole(generator.exponential(mean_ns, n)))
+        return self.variates(name, lambda generator, n: whole_ns(generator.exponential(mean_ns, n)))
 
     def uniform_ns(self, name: str, low_ns: int, high_ns: int) -> Iterator[int]:
         """Draw times in ns, each from ``low_ns`` to ``high_ns``, both included, equally likely."""
@@ -90,7 +93,7 @@ class Streams:
 
     def lognormal_ns(self, name: str, median_ns: float, sigma: float) -> Iterator[int]:
         """Draw log-normal times in ns, as service times with a tail; ``sigma`` is that of the logarithm."""
-        return self.variates(name, lambda generator, n: _whole(median_ns * generator.lognormal(0.0, sigma, n)))
+        return self.variates(name, lambda generator, n: whole_ns(median_ns * generator.lognormal(0.0, sigma, n)))
 
     def _derive(self, kind: str, name: str) -> int:
         """Give 256 bits for a stream; the key before them has a fixed length, so no two names can collide."""
@@ -104,5 +107,6 @@ class Streams:
         return self._generators[name]
 
 
-def _whole(times: NDArray[Any]) -> NDArray[Any]:
-    return times.round().astype("int64")
+def whole_ns(times: NDArray[Any]) -> NDArray[Any]:
+    """Make whole ns of times; what a heavy tail has beyond 64 bits would turn negative, and ends at 146 years."""
+    return times.round().clip(max=_LONGEST_NS).astype("int64")

@@ -9,9 +9,8 @@ from hashlib import sha256
 from itertools import product
 from typing import Any
 
-import yaml
-
 from meshsim.errors import ConfigError
+from meshsim.mesh.places import yaml_values
 from meshsim.mesh.scenario import Change
 from meshsim.mesh.scenario_loader import Sources
 
@@ -148,8 +147,15 @@ def paired(vary: Mapping[str, Sequence[Any]]) -> list[Point]:
     return [tuple(zip(vary, values, strict=True)) for values in zip(*vary.values(), strict=True)]
 
 
-def read_vary(text: str) -> tuple[str, list[Any]]:
+def read_vary(text: str, option: str = "--vary") -> tuple[str, list[Any]]:
     """Read ``PATH=V1,V2``; each value as YAML has it, commas in brackets are part of it.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+    option : str
+        Where, for errors.
 
     Raises
     ------
@@ -165,15 +171,15 @@ def read_vary(text: str) -> tuple[str, list[Any]]:
     """
     path, equals, values = text.partition("=")
     if not path.strip() or not equals or not values.strip():
-        raise ConfigError(f"{text!r} varies nothing", "--vary", "write it as load.open.rate=100,200,400")
-    return path.strip(), [_value(part) for part in _split(values)]
+        raise ConfigError(f"{text!r} changes nothing", option, "write it as load.open.rate=100,200,400")
+    return path.strip(), [_value(part, option) for part in _split(values)]
 
 
-def _value(text: str) -> Any:
+def _value(text: str, option: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"{text!r} is no value", "--vary", "quote it as in YAML") from None
+        return yaml_values(text, option)
+    except ConfigError:
+        raise ConfigError(f"{text!r} is no value", option, "quote it as in YAML") from None
 
 
 def _split(text: str) -> Iterator[str]:

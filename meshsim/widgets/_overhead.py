@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from meshsim.cost import Estimate, Module, Profile, Work, memory_parts, request_parts, total
+from meshsim.cost.profile import MissingCoefficient
 from meshsim.figures.provenance import Origin
 
 NOTHING = Estimate(0.0, 0.0, 0.0)
@@ -178,8 +179,8 @@ def _bar(names: Mapping[str, tuple[str, str]], parts: Callable[[], Mapping[str, 
     """Make a bar of the parts that are there; one that was measured as less than nothing is noise, and is left out."""
     try:
         found = parts()
-    except KeyError as missing:
-        return Bar((), str(missing.args[0]).rstrip("."))
+    except MissingCoefficient as missing:
+        return Bar((), missing.name.rstrip("."))
     return Bar(
         tuple(
             Part(name, Estimate(cost.value, max(0.0, cost.low), cost.high), colour)

@@ -18,7 +18,7 @@ from meshsim.envoy.outcome import Line, ReplayResult
 from meshsim.envoy.proxy import Envoy
 from meshsim.envoy.witness import Sent
 from meshsim.errors import MeshsimError
-from meshsim.reference.envoy import envoy_version, run_envoy
+from meshsim.reference.envoy import envoy_version, release, run_envoy
 from meshsim.reference.lines import Call, Level, normal
 from meshsim.reference.truth import Truth
 from meshsim.widgets._player_journey import MAIN, Journey
@@ -88,7 +88,7 @@ def run_here(envoy: Envoy) -> tuple[ReplayResult, str]:
     if envoy.scripted_upstreams:
         names = ", ".join(envoy.scripted_upstreams)
         raise MeshsimError(f"scripted upstreams are simulated only: {names}")
-    version = envoy_version().split("/")[1]
+    version = release(envoy_version())
     requests, concurrency = requests_of(envoy), len(envoy.workers)
     origin = f"Envoy {version}, run here just now"
     if isinstance(envoy.source, Path) or "\n" not in envoy.source:

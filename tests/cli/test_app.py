@@ -14,6 +14,8 @@ from meshsim.errors import ConfigError, MeshsimError, NotModelled
 
 Run = Callable[..., Any]
 
+FULL = Path("/dev/full")
+
 COMMANDS = sorted(command.callback.__name__ for command in module.app.registered_commands if command.callback)
 
 
@@ -100,6 +102,32 @@ def test_a_reader_who_leaves_early_is_no_error(tmp_path: Path) -> None:
         assert process.stdout.readline() == "{\n"
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device that takes nothing is Linux's")
+@pytest.mark.parametrize("arguments", [["--version"], ["validate", "--fields", "--json"]])
+def test_a_full_disk_is_said_in_words(arguments: list[str]) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "meshsim", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "meshsim: standard output: cannot write: No space left on device\n  -> make room, or write elsewhere\n"
+    )
+
+
+def test_another_error_of_the_system_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    _replaced(monkeypatch, ConnectionResetError("nobody there"))
+    with pytest.raises(ConnectionResetError):
+        module.main([])
+
+
+def test_without_standard_output_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as end:
+        module.main(["--version"])
+    assert end.value.code == 0
 
 
 def test_the_module_can_be_run() -> None:

@@ -67,10 +67,11 @@ def test_a_machine_that_was_busy_is_told(run: Run, measuring: Measuring) -> None
     assert "Other programs had Envoy's core for 31.0% of the time" in run("calibrate").out
 
 
-@pytest.mark.parametrize("out", ["nowhere/mine.json", "."])
+@pytest.mark.parametrize("out", ["nowhere/mine.json", ".", "file/mine.json"])
 def test_what_cannot_be_written_is_told_before_anything_is_measured(
     run: Run, measuring: Measuring, tmp_path: Path, out: str
 ) -> None:
+    (tmp_path / "file").write_text("")
     done = run("calibrate", "--out", tmp_path / out)
     assert done.status != 0
     assert "cannot write here" in done.err

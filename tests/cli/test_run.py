@@ -47,6 +47,11 @@ def test_a_seed_and_changes_are_those_that_are_named(run: Run, queues: Path) -> 
     assert (changed["seed"], changed["digest"]) == (9, alone.digest())
 
 
+def test_a_change_that_is_none_names_the_option_that_it_was_given_by(run: Run, queues: Path) -> None:
+    assert run("run", queues, "--set", "load").err.startswith("meshsim: --set: 'load' changes nothing")
+    assert "load.open.rate: Input should be a finite number" in run("run", queues, "--set", "load.open.rate=inf").err
+
+
 def test_hops_that_are_found_are_shown(run: Run, queues: Path) -> None:
     done = run("run", queues, "--find", "service == 'db' and code == 500")
     expected = len(load_scenario(queues).run().find("service == 'db' and code == 500"))

@@ -83,6 +83,14 @@ def test_a_missing_one(run: Run, tmp_path: Path, judge: str) -> None:
     assert "none.yaml" in done.err
 
 
+@pytest.mark.parametrize("value", ["[" * 3000 + "]" * 3000, "9" * 5000], ids=["deep", "long"])
+def test_one_that_nothing_can_read(run: Run, bootstrap: Path, value: str) -> None:
+    bootstrap.write_text(f"topology: {value}\n")
+    done = run("validate", bootstrap)
+    assert (done.status, done.out) == (2, "")
+    assert "envoy.yaml:1" in done.err
+
+
 def test_the_modelled_fields(run: Run) -> None:
     rows = {(row["message"], row["field"]): row["status"] for row in run("validate", "--fields", "--json").json()}
     listener = "envoy.config.listener.v3.Listener"

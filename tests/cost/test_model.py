@@ -75,15 +75,15 @@ ANSWERS: dict[str, Callable[[CostModel], int]] = {
     "guest": lambda costs: costs.guest_ns(1_000_000),
     "vm": lambda costs: costs.vm_bytes,
     "native": lambda costs: costs.native_filter_ns,
-    "native change": lambda costs: costs.native_change_ns,
     "lua": lambda costs: costs.lua_filter_ns,
     "lua response": lambda costs: costs.lua_response_ns,
     "lua call": lambda costs: costs.lua_call_ns,
+    "lua step": lambda costs: round(costs.lua_step_ns * 1_000),
     "module": lambda costs: costs.module_bytes(1_000_000),
 }
 
 
-CHARGED = [*VALUES, "native_filter_ns", "native_change_ns", "lua_filter_ns", "lua_response_ns", "lua_call_ns"]
+CHARGED = [*VALUES, "native_filter_ns", "lua_filter_ns", "lua_response_ns", "lua_call_ns", "lua_step_ns"]
 
 
 @pytest.mark.parametrize("name", CHARGED)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
-from meshsim.cost import Profile, default_profile
-from meshsim.cost.profile import Coefficient
+from meshsim.cost import CostModel, Profile, default_profile
+from meshsim.cost.curves import between
+from meshsim.cost.profile import Coefficient, MissingCoefficient
 from meshsim.errors import ConfigError
 
 COEFFICIENT = Coefficient(2.0, "ns", 1.0, 4.0, "By hand.", {"add": (((0, 1.0), (1, 3.0)),), "get": (((1, 4.0),),)})
@@ -62,6 +66,43 @@ def test_what_is_no_profile_is_refused(text: str) -> None:
         Profile.from_json(text)
 
 
-def test_a_missing_coefficient_is_named() -> None:
-    with pytest.raises(KeyError, match="fuel_ns"):
-        Profile("mine", {}, {})["fuel_ns"]
+def test_what_calibrate_has_written_is_read_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(default_profile().to_json(), encoding="utf-8")
+    assert Profile.from_file(path) == default_profile()
+
+
+@pytest.mark.parametrize(("data", "what"), [(None, "cannot read"), (b"{}", "not a cost"), (b"\xff", "not a cost")])
+def test_a_file_without_a_profile_is_named(tmp_path: Path, data: bytes | None, what: str) -> None:
+    path = tmp_path / "mine.json"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ConfigError, match=rf"mine\.json: {what}"):
+        Profile.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("ask", "name"),
+    [
+        (lambda profile: profile["wake_ns"], "wake_ns"),
+        (lambda profile: profile.estimate("wake_ns"), "wake_ns"),
+        (lambda profile: CostModel(profile, under_load=True).wake_ns, "wake_ns"),
+        (lambda profile: between(profile, "request_ns.", 8), "request_ns."),
+    ],
+)
+def test_a_profile_of_an_earlier_meshsim_says_what_it_lacks_and_what_to_do(
+    ask: Callable[[Profile], object], name: str
+) -> None:
+    with pytest.raises(MissingCoefficient) as raised:
+        ask(Profile("mine", {"host_call_ns": COEFFICIENT}, {}))
+    assert raised.value.name == name
+    assert str(raised.value).startswith(
+        f"cost profile mine: lacks {name}; an earlier meshsim measured it\n  -> calibrate"
+    )
+    assert isinstance(raised.value, KeyError)
+
+
+def test_what_is_lacking_comes_back_whole_from_another_process() -> None:
+    error = MissingCoefficient("wake_ns", "mine")
+    there = pickle.loads(pickle.dumps(error))
+    assert (str(there), there.name) == (str(error), error.name)

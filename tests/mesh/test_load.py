@@ -39,6 +39,8 @@ def test_phases_follow_each_other_and_the_last_goes_on() -> None:
         (["time_ms", "1"], "no column 'time_s'"),
         (["time_s", "soon"], "could not convert"),
         (["time_s", "2", "1"], "time goes back"),
+        (["time_s", "inf"], "cannot convert float infinity"),
+        (["path,time_s", "/"], "could not convert"),
     ],
 )
 def test_what_is_no_trace(lines: list[str], message: str) -> None:

@@ -130,7 +130,7 @@ def test_a_scenario_runs() -> None:
 
 def test_every_field_of_the_core_can_be_said() -> None:
     """A field that the core gets must get a word here, too, or a reason."""
-    said = {"name", "script", "is_entry", "labels"}  # what isotope's part of the file says
+    said = {"name", "script", "is_entry"}  # what isotope's part of the file says
     assert {field.name for field in fields(Service)} - set(ServicePart.model_fields) == said
     assert {field.name.removesuffix("_ns") for field in fields(Traffic)} == set(TrafficPart.model_fields)
     unsaid = {"filters", "costs", "timeline", "topology", "network"}  # made of several words, or not of a file

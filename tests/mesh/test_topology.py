@@ -90,6 +90,11 @@ def test_isotope_is_read_as_it_is() -> None:
         ({"services": [{"name": "a", "numReplicas": 0}]}, "numReplicas: 0 is no whole number from 1 on"),
         ({"services": [{"name": "a", "errorRate": "200%"}]}, "errorRate: '200%' is no share"),
         ({"services": [{"name": "a", "responseSize": "big"}]}, "responseSize: 'big' is no size"),
+        ({"services": [{"name": "a", "responseSize": "9999 PB"}]}, "responseSize: '9999 PB' is more than"),
+        ({"services": [{"name": "a", "zones": 5}]}, "zones: 5 is no list of names"),
+        ({"services": [{"name": "a", "serviceTime": 5.5}]}, "serviceTime: '5.5' is no duration"),
+        ({"services": [{"name": "a", "cpuLimit": float("inf")}]}, "cpuLimit: inf is no number"),
+        ({"services": [{"name": "a", "script": [{"sleep": 5}]}]}, r"script\[0\].sleep: '5' is no duration"),
         ({"services": [{"name": "a", "script": [{"jump": 1}]}]}, r"script\[0\]: \{'jump': 1\} is no step"),
         ({"services": [{"name": "a", "script": [[[{"sleep": "1s"}]]]}]}, r"script\[0\]: .* cannot be nested again"),
     ],
@@ -97,6 +102,19 @@ def test_isotope_is_read_as_it_is() -> None:
 def test_mistakes_in_isotope_have_a_place(document: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         topology_of(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("services: [\n", "topology:1: not YAML"),
+        ("services:\n  " + "[" * 200 + "]" * 200, "topology:2: nested too deep"),
+        ("services:\n  " + "9" * 5000, "topology: not YAML"),
+    ],
+)
+def test_what_is_no_yaml_has_a_line(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_isotope(text)
 
 
 def test_the_shapes_that_are_shipped() -> None:

@@ -80,7 +80,8 @@ def test_values_are_read_as_yaml(text: str, values: list[object]) -> None:
     assert read_vary(text) == ("a", values)
 
 
-@pytest.mark.parametrize("text", ["a", "=1", "a=", "a=[1"])
-def test_what_varies_nothing_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="--vary"):
-        read_vary(text)
+@pytest.mark.parametrize("text", ["a", "=1", "a=", "a=[1", f"a={'[' * 5000}", f"a={'9' * 5000}"])
+@pytest.mark.parametrize("option", ["--vary", "--set"])
+def test_what_varies_nothing_is_refused(text: str, option: str) -> None:
+    with pytest.raises(ConfigError, match=option):
+        read_vary(text, option)

@@ -11,7 +11,7 @@ from meshsim.envoy.replay import replay
 from meshsim.envoy.requests import Request
 from meshsim.errors import ReferenceUnavailable
 from meshsim.reference.compare import Comparison, compare, render
-from meshsim.reference.envoy import envoy_version, find_envoy, run_envoy
+from meshsim.reference.envoy import envoy_version, find_envoy, release, run_envoy
 from meshsim.reference.rules import Scope
 from meshsim.reference.truth import TRUTH, Case, Truth
 
@@ -58,7 +58,7 @@ def run_live(bootstrap: Path, requests: Sequence[Request], workers: int) -> Real
     ReferenceUnavailable
         There is no real Envoy here.
     """
-    version = _short(envoy_version(find_envoy()))
+    version = release(envoy_version(find_envoy()))
     result = run_envoy(bootstrap, requests, workers)
     simulated = replay(bootstrap, requests, concurrency=workers)
     told = compare(simulated, result, Scope.of_file(bootstrap), concurrency=workers)
@@ -77,11 +77,7 @@ def recorded(folder: Path, why: ReferenceUnavailable) -> RealRun:
     truth = Truth.load(folder / TRUTH)
     simulated = replay(case.bootstrap, case.requests(), concurrency=case.concurrency)
     origin = (
-        f"A recorded run of the real Envoy {_short(truth.envoy)}, with {case.concurrency} "
+        f"A recorded run of the real Envoy {release(truth.envoy)}, with {case.concurrency} "
         f"worker{'s' * (case.concurrency != 1)} and the lesson's files as they came: {why.what}."
     )
     return RealRun(truth.result, simulated, False, case.concurrency, origin, case.compare(simulated, truth.result))
-
-
-def _short(version: str) -> str:
-    return version.split("/")[1] if "/" in version else version
