@@ -176,7 +176,7 @@ class Chain:
     @property
     def is_through(self) -> bool:
         """Whether the end of the message has come to the last filter."""
-        return self.slots[-1].saw_end
+        return bool(self.slots) and self.slots[-1].saw_end
 
     # -- pieces from the codec ---
 
